@@ -1,0 +1,355 @@
+/**
+ * The configuration model: every setting there is, and the type the program sees.
+ *
+ * To add a setting, add it here, then refresh the generated files (see render.ts). Nothing else lists
+ * them: reading, the environment's names, config.yaml, the reference and `Config` all follow from this table.
+ * Section names hold no underscore, so that `QUANTIX_<SECTION>_<KEY>` has one reading.
+ */
+import { isAddressRange, isServerUrl, isWebOrigin } from './address.js';
+import {
+  bytes,
+  choice,
+  duration,
+  file,
+  host,
+  identifier,
+  integer,
+  type Key,
+  type KeyKind,
+  list,
+  ratio,
+  secret,
+  secretFile,
+} from './key.js';
+
+type Section = { readonly about: string; readonly keys: Readonly<Record<string, Key>> };
+
+export const model = {
+  server: {
+    about: 'The HTTP server of the API.',
+    keys: {
+      host: host({
+        default: '127.0.0.1',
+        description: 'Address to listen on. 0.0.0.0 or :: listens on every interface.',
+      }),
+      port: integer({
+        default: 8080,
+        min: 0,
+        max: 65535,
+        description: 'Port to listen on. 0 takes any free port.',
+      }),
+      shutdown_timeout: duration({
+        default: '10s',
+        description:
+          'How long running requests may take to finish when the process is asked to stop.',
+      }),
+      request_timeout: duration({
+        default: '30s',
+        description: 'Longest time one request may take. Subscriptions are not bound by it.',
+      }),
+      graphiql: choice(['auto', 'on', 'off'], {
+        default: 'auto',
+        description: 'The GraphiQL page in the browser. auto serves it with --dev only.',
+      }),
+      cors_origins: list({
+        default: [],
+        each: 'origins such as https://console.example.org',
+        accepts: isWebOrigin,
+        description:
+          'Origins whose pages may call the API with credentials. Empty: none but our own. There is no wildcard.',
+      }),
+      trusted_proxies: list({
+        default: [],
+        each: 'IP addresses or CIDR ranges',
+        accepts: isAddressRange,
+        description:
+          "Proxies whose X-Forwarded-For is believed. Empty: the connection's own address is the client's.",
+      }),
+    },
+  },
+  database: {
+    about: 'PostgreSQL, which keeps everything that must never be lost. Unused with --dev.',
+    keys: {
+      host: host({ default: 'localhost', socket: true, description: 'Where PostgreSQL listens.' }),
+      port: integer({ default: 5432, min: 1, max: 65535, description: 'Port of PostgreSQL.' }),
+      user: identifier({ default: 'quantix', description: 'Role to connect as.' }),
+      password: secret({
+        example: "'p@ss/w:rd'",
+        description:
+          'Password of the role. Any character may be used; quote it. Prefer password_file.',
+      }),
+      password_file: secretFile({
+        example: '/etc/quantix-vdc/secrets/database-password',
+        description:
+          'File that holds the password. Line ends behind it are dropped. Not together with password.',
+      }),
+      database: identifier({ default: 'quantix_vdc', description: 'Name of the database.' }),
+      ssl_mode: choice(['disable', 'require', 'verify-ca', 'verify-full'], {
+        default: 'disable',
+        description:
+          "TLS to PostgreSQL. require encrypts without proof of who answers; verify-ca checks the certificate's authority, verify-full its host name too.",
+      }),
+      ssl_ca_file: file({
+        example: '/etc/quantix-vdc/tls/database-ca.pem',
+        description:
+          'Certificates (PEM) of the authorities to believe with verify-ca and verify-full. Without it, those that Node.js ships with.',
+      }),
+      max_connections: integer({
+        default: 50,
+        min: 1,
+        max: 10_000,
+        unit: 'connections',
+        description: 'Most connections this process opens to PostgreSQL.',
+      }),
+      max_idle_connections: integer({
+        default: 10,
+        min: 0,
+        max: 10_000,
+        unit: 'connections',
+        description: 'Connections kept open while idle. At most max_connections.',
+      }),
+      connection_max_lifetime: duration({
+        default: '5m',
+        min: '1s',
+        description: 'Age at which a connection is replaced by a new one.',
+      }),
+      connect_timeout: duration({ default: '5s', description: 'Longest wait for a connection.' }),
+      statement_timeout: duration({
+        default: '15s',
+        description: 'PostgreSQL cancels a statement that runs longer.',
+      }),
+      lock_timeout: duration({
+        default: '5s',
+        description: 'PostgreSQL cancels a statement that waits longer for a lock.',
+      }),
+      idle_in_transaction_timeout: duration({
+        default: '30s',
+        description:
+          'PostgreSQL ends a session that leaves a transaction open and idle for longer.',
+      }),
+      fallback: choice(['memory', 'refuse'], {
+        default: 'memory',
+        description:
+          'When PostgreSQL cannot be reached at start: memory serves from an empty in-memory database, marked as degraded, until PostgreSQL is back; refuse does not start.',
+      }),
+    },
+  },
+  etcd: {
+    about: 'etcd, which decides who may act: leader, locks, members. Unused with --dev.',
+    keys: {
+      endpoints: list({
+        default: ['http://localhost:2379'],
+        each: 'URLs such as http://etcd-1:2379, without user, password or path',
+        accepts: isServerUrl,
+        minItems: 1,
+        description: 'Members of the etcd cluster.',
+      }),
+      dial_timeout: duration({ default: '5s', description: 'Longest wait for a connection.' }),
+      request_timeout: duration({ default: '2s', description: 'Longest wait for an answer.' }),
+    },
+  },
+  redis: {
+    about:
+      'Redis, which keeps what may be lost: cache, sessions, metrics, rate limits. Unused with --dev.',
+    keys: {
+      host: host({ default: 'localhost', description: 'Where Redis listens.' }),
+      port: integer({ default: 6379, min: 1, max: 65535, description: 'Port of Redis.' }),
+      password: secret({
+        example: "'p@ss/w:rd'",
+        description: 'Password. Any character may be used; quote it. Prefer password_file.',
+      }),
+      password_file: secretFile({
+        example: '/etc/quantix-vdc/secrets/redis-password',
+        description:
+          'File that holds the password. Line ends behind it are dropped. Not together with password.',
+      }),
+      database: integer({ default: 0, min: 0, max: 65535, description: 'Number of the database.' }),
+    },
+  },
+  auth: {
+    about: 'Signing in.',
+    keys: {
+      jwt_secret_file: secretFile({
+        example: '/etc/quantix-vdc/secrets/jwt',
+        minBytes: 32,
+        description:
+          'File that holds the secret that signs session tokens, at least 32 bytes. All instances of a datacenter share one. With --dev, none is needed: a random one is made at each start.',
+      }),
+      session_ttl: duration({
+        default: '24h',
+        min: '1s',
+        description: 'How long a session lasts after signing in.',
+      }),
+    },
+  },
+  log: {
+    about: 'The log: one JSON object a line, on standard output.',
+    keys: {
+      level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+        default: 'info',
+        description: 'Least severe level that is written.',
+      }),
+    },
+  },
+  agent: {
+    about: 'Agents on the hypervisor nodes.',
+    keys: {
+      report_interval: duration({
+        default: '5s',
+        min: '100ms',
+        description: 'How often an agent reports. Shorter than ha.not_ready_after.',
+      }),
+    },
+  },
+  ha: {
+    about: 'Telling live nodes from dead ones.',
+    keys: {
+      not_ready_after: duration({
+        default: '30s',
+        description: 'A node silent for this long is NOT_READY. Shorter than disconnected_after.',
+      }),
+      disconnected_after: duration({
+        default: '90s',
+        description:
+          'A node silent for this long is DISCONNECTED, and its virtual machines are UNKNOWN.',
+      }),
+    },
+  },
+  placement: {
+    about: 'Choosing a node for a virtual machine.',
+    keys: {
+      cpu_overcommit: ratio({
+        default: '2.0',
+        min: 0.1,
+        max: 100,
+        unit: 'times what is there',
+        description: 'Virtual CPUs that a node takes for each of its hardware threads.',
+      }),
+      memory_overcommit: ratio({
+        default: '1.5',
+        min: 0.1,
+        max: 100,
+        unit: 'times what is there',
+        description: 'Memory that a node promises to virtual machines, for what it has.',
+      }),
+      policy: choice(['spread', 'pack'], {
+        default: 'spread',
+        description: 'spread prefers the emptiest node that fits, pack the fullest.',
+      }),
+    },
+  },
+  tasks: {
+    about: 'Operations that outlive their request.',
+    keys: {
+      timeout: duration({ default: '10m', description: 'A task that takes longer fails.' }),
+      graceful_stop_timeout: duration({
+        default: '60s',
+        description:
+          'A guest that has not shut down by itself within this time is switched off. Shorter than timeout.',
+      }),
+      retention: duration({
+        default: '720h',
+        min: '1m',
+        max: '87600h',
+        description: 'How long finished tasks are kept.',
+      }),
+    },
+  },
+  limits: {
+    about: 'What one caller, or all of them, may ask for.',
+    keys: {
+      max_request_bytes: bytes({
+        default: '256KiB',
+        min: '1KiB',
+        max: '64MiB',
+        description: 'Largest request body.',
+      }),
+      max_query_tokens: integer({
+        default: 2000,
+        min: 100,
+        max: 100_000,
+        unit: 'tokens',
+        description: 'Longest GraphQL document.',
+      }),
+      max_query_depth: integer({
+        default: 15,
+        min: 1,
+        max: 100,
+        unit: 'levels',
+        description: 'Deepest nesting of a GraphQL document.',
+      }),
+      max_page_size: integer({
+        default: 500,
+        min: 1,
+        max: 10_000,
+        unit: 'items',
+        description: 'Most items one page of a list can be asked for.',
+      }),
+      default_page_size: integer({
+        default: 50,
+        min: 1,
+        max: 10_000,
+        unit: 'items',
+        description: 'Items of a page when the caller names no number. At most max_page_size.',
+      }),
+      subscriptions_per_socket: integer({
+        default: 50,
+        min: 1,
+        max: 10_000,
+        unit: 'subscriptions',
+        description: 'Most subscriptions at once on one WebSocket.',
+      }),
+      max_subscribers: integer({
+        default: 2000,
+        min: 1,
+        max: 1_000_000,
+        unit: 'subscriptions',
+        description: 'Most subscriptions at once in this process.',
+      }),
+      lock_wait: duration({
+        default: '5s',
+        description: 'Longest wait of a command for its locks.',
+      }),
+      queue_wait: duration({
+        default: '10s',
+        description: 'Longest time a command waits for its turn before it is refused as busy.',
+      }),
+      max_queued_commands: integer({
+        default: 1000,
+        min: 1,
+        max: 100_000,
+        unit: 'commands',
+        description: 'Most commands waiting at once; more are refused as busy.',
+      }),
+    },
+  },
+} as const satisfies Readonly<Record<string, Section>>;
+
+type Model = typeof model;
+type Camel<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<Camel<Tail>>}`
+  : Name;
+type Field<Name extends string, Of> =
+  Of extends Key<'duration', number>
+    ? `${Camel<Name>}Ms`
+    : Of extends Key<'secretFile', unknown>
+      ? Name extends `${infer Secret}_file`
+        ? Camel<Secret>
+        : never
+      : Camel<Name>;
+type Value<Of> = Of extends Key<KeyKind, infer V> ? V : never;
+type Fields<Keys> = {
+  readonly [Name in keyof Keys & string as Field<Name, Keys[Name]>]: Value<Keys[Name]>;
+};
+
+/** How the process runs. `dev` needs no servers; it is chosen by the flag `--dev`, never by a file. */
+export type Mode = 'dev' | 'production';
+
+/**
+ * The configuration as the program sees it: camelCase, durations as integer `...Ms`, sizes as bytes.
+ * `password_file` and `jwt_secret_file` have been read: they are `password` and `jwtSecret`.
+ */
+export type Config = { readonly mode: Mode } & {
+  readonly [Name in keyof Model]: Fields<Model[Name]['keys']>;
+};
+export type SectionName = keyof Model;

@@ -1,0 +1,53 @@
+/** Rules between settings. Each looks at values that are right on their own, and wrong together. */
+import type { Report } from './setting.js';
+
+/** A value that was chosen: as written, and where; `source` is null for a default. */
+export type Chosen = { value: unknown; readonly written: string; readonly source: string | null };
+/** By path of the setting. Settings at fault are missing: no rule can judge them. */
+export type Choices = ReadonlyMap<string, Chosen>;
+
+/** [shorter, longer]: with equal times the second would never be waited for. */
+const shorterThan = [
+  ['agent.report_interval', 'ha.not_ready_after'],
+  ['ha.not_ready_after', 'ha.disconnected_after'],
+  ['tasks.graceful_stop_timeout', 'tasks.timeout'],
+] as const;
+
+/** [smaller, larger]: a default gives way, so that lowering the larger one alone is enough. */
+const atMost = [
+  ['database.max_idle_connections', 'database.max_connections'],
+  ['limits.default_page_size', 'limits.max_page_size'],
+] as const;
+
+/** Reports what does not go together, and lowers defaults that have to give way. */
+export function applyRules(choices: Choices, report: Report): void {
+  for (const [lesser, greater] of shorterThan) {
+    const [a, b] = [choices.get(lesser), choices.get(greater)];
+    if (!a || !b || Number(a.value) < Number(b.value)) continue;
+    blame(lesser, a, greater, b, 'must be shorter than', report);
+  }
+  for (const [lesser, greater] of atMost) {
+    const [a, b] = [choices.get(lesser), choices.get(greater)];
+    if (!a || !b || Number(a.value) <= Number(b.value)) continue;
+    if (a.source === null) a.value = b.value;
+    else blame(lesser, a, greater, b, 'must be at most', report);
+  }
+  const mode = choices.get('database.ssl_mode');
+  const authorities = choices.get('database.ssl_ca_file');
+  if (mode && authorities?.source && !String(mode.value).startsWith('verify-')) {
+    const message = `is never looked at while database.ssl_mode is ${mode.written} (${mode.source ?? 'default'}): use verify-full or verify-ca, or remove it`;
+    report({ path: 'database.ssl_ca_file', source: authorities.source, message });
+  }
+}
+
+function blame(
+  lesser: string,
+  a: Chosen,
+  greater: string,
+  b: Chosen,
+  relation: string,
+  report: Report,
+): void {
+  const message = `${a.written} ${relation} ${greater}, which is ${b.written} (${b.source ?? 'default'})`;
+  report({ path: lesser, source: a.source ?? 'default', message });
+}
