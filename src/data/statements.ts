@@ -1,0 +1,152 @@
+/**
+ * The layer between Prisma and its driver adapter. It counts statements, types the errors of a lost connection,
+ * and refuses to commit a transaction in which a statement failed: PostgreSQL answers such a COMMIT with a silent
+ * rollback, which Prisma takes for success.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { SqlDriverAdapterFactory } from '@prisma/client/runtime/client';
+import type { StatementListener } from './client.js';
+import {
+  DataUnavailableError,
+  isConnectionFailure,
+  isEndedSession,
+  TransactionAbortedError,
+} from './errors.js';
+
+type Adapter = Awaited<ReturnType<SqlDriverAdapterFactory['connect']>>;
+type Transaction = Awaited<ReturnType<Adapter['startTransaction']>>;
+type Query = Parameters<Adapter['queryRaw']>[0];
+
+/** Counts statements and tells listeners of them. */
+export class StatementLog {
+  readonly #listeners = new Set<StatementListener>();
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  listen(listener: StatementListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Runs one statement; a failed connection becomes DataUnavailableError. */
+  async run<T>(sql: string, send: () => Promise<T>): Promise<T> {
+    this.#count += 1;
+    const start = performance.now();
+    try {
+      return await send();
+    } catch (error) {
+      if (!isConnectionFailure(error)) throw error;
+      throw new DataUnavailableError('connection', 'The connection to the database failed.', {
+        cause: error,
+      });
+    } finally {
+      const duration = performance.now() - start;
+      for (const listener of this.#listeners) listener(sql, duration);
+    }
+  }
+}
+
+const isCommit = (query: Query): boolean => query.sql === 'COMMIT';
+
+/**
+ * Prisma ends a transaction in one of two ways, by the adapter: it sends COMMIT or ROLLBACK itself and then calls
+ * `commit()` or `rollback()` only to free the connection (PostgreSQL), or it leaves both to those calls (PGlite).
+ */
+function watchTransaction(inner: Transaction, log: StatementLog): Transaction {
+  const endsItself = inner.options.usePhantomQuery;
+  let failure: unknown;
+
+  async function send<T>(query: Query, method: 'queryRaw' | 'executeRaw'): Promise<T> {
+    try {
+      return await log.run(query.sql, () => inner[method](query) as Promise<T>);
+    } catch (error) {
+      failure ??= error;
+      throw error;
+    }
+  }
+
+  const watched: Transaction = {
+    provider: inner.provider,
+    adapterName: inner.adapterName,
+    options: inner.options,
+    queryRaw: (query) => send(query, 'queryRaw'),
+    async executeRaw(query) {
+      if (failure === undefined || !isCommit(query)) return send(query, 'executeRaw');
+      // Prisma only frees the connection after this, so it must not be left inside the failed transaction.
+      await send({ ...query, sql: 'ROLLBACK' }, 'executeRaw');
+      throw new TransactionAbortedError({ cause: failure });
+    },
+    async commit() {
+      if (!endsItself) return inner.commit();
+      if (failure === undefined) return log.run('COMMIT', () => inner.commit());
+      await log.run('ROLLBACK', () => inner.rollback());
+      throw new TransactionAbortedError({ cause: failure });
+    },
+    rollback: () => (endsItself ? log.run('ROLLBACK', () => inner.rollback()) : inner.rollback()),
+  };
+  const { createSavepoint, rollbackToSavepoint, releaseSavepoint } = inner;
+  if (createSavepoint) watched.createSavepoint = (name) => createSavepoint.call(inner, name);
+  if (releaseSavepoint) watched.releaseSavepoint = (name) => releaseSavepoint.call(inner, name);
+  if (rollbackToSavepoint) {
+    watched.rollbackToSavepoint = async (name) => {
+      await rollbackToSavepoint.call(inner, name);
+      failure = undefined;
+    };
+  }
+  return watched;
+}
+
+const RETRIES = 2;
+
+/**
+ * Sends again what met a connection whose session had ended (a failover, a restart), if that can do no harm:
+ * a read, or the BEGIN before anything was done. Others may have been executed before the answer was lost.
+ */
+async function onLiveSession<T>(send: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      const ended = error instanceof DataUnavailableError && isEndedSession(error.cause);
+      if (!ended || attempt === RETRIES) throw error;
+    }
+    await setImmediate(); // lets the pool hear of the other connections that ended with this one
+  }
+}
+
+const isRead = (query: Query): boolean => /^\s*SELECT\b/i.test(query.sql);
+
+function watchAdapter(inner: Adapter, log: StatementLog): Adapter {
+  const read = (query: Query) => log.run(query.sql, () => inner.queryRaw(query));
+  const watched: Adapter = {
+    provider: inner.provider,
+    adapterName: inner.adapterName,
+    queryRaw: (query) => (isRead(query) ? onLiveSession(() => read(query)) : read(query)),
+    executeRaw: (query) => log.run(query.sql, () => inner.executeRaw(query)),
+    executeScript: (script) => inner.executeScript(script),
+    dispose: () => inner.dispose(),
+    async startTransaction(isolationLevel) {
+      const begin = () => log.run('BEGIN', () => inner.startTransaction(isolationLevel));
+      const transaction = await onLiveSession(begin);
+      return watchTransaction(transaction, log);
+    },
+  };
+  const { getConnectionInfo } = inner;
+  if (getConnectionInfo) watched.getConnectionInfo = () => getConnectionInfo.call(inner);
+  return watched;
+}
+
+/** Puts `log` between Prisma and the adapters that `factory` makes. */
+export function watchStatements(
+  factory: SqlDriverAdapterFactory,
+  log: StatementLog,
+): SqlDriverAdapterFactory {
+  return {
+    provider: factory.provider,
+    adapterName: factory.adapterName,
+    connect: async () => watchAdapter(await factory.connect(), log),
+  };
+}

@@ -1,0 +1,249 @@
+/**
+ * Every error that a caller may meet, as a class with a stable code.
+ * `UserError`s are expected answers of mutations: typed members of a result union.
+ * `RequestError`s end a whole request: top-level GraphQL errors.
+ * Anything else is a bug: masked at the edge, logged with the request's id.
+ */
+
+/** An expected refusal. `message` is for people and says what would help; `code` is for programs. */
+export abstract class UserError extends Error {
+  /** Stable, upper case; documented in docs/errors.md. */
+  abstract readonly code: string;
+  /** The input field that caused it, outermost first; empty when the whole request did. */
+  readonly path: readonly string[] = [];
+  /** Whether the same request may succeed later without change. */
+  readonly retryable: boolean = false;
+}
+
+export interface Issue {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** The input itself is wrong, whatever the state of the datacenter. */
+export class ValidationError extends UserError {
+  readonly code = 'VALIDATION';
+  override readonly path: readonly string[];
+  constructor(readonly issues: readonly Issue[]) {
+    super(
+      issues.map((i) => `${i.path.length ? `${i.path.join('.')}: ` : ''}${i.message}`).join('; '),
+    );
+    this.path = issues[0]?.path ?? [];
+  }
+  static of(path: readonly string[], message: string): ValidationError {
+    return new ValidationError([{ path, message }]);
+  }
+}
+
+/** The object does not exist, or does not exist for this caller: the two are never told apart. */
+export class NotFoundError extends UserError {
+  readonly code = 'NOT_FOUND';
+  override readonly path: readonly string[];
+  constructor(
+    readonly resourceType: string,
+    path: readonly string[] = ['id'],
+  ) {
+    super(`No such ${resourceType}, or it is not visible to you.`);
+    this.path = path;
+  }
+}
+
+/** The caller may see the object, but not do this to it. */
+export class ForbiddenError extends UserError {
+  readonly code = 'FORBIDDEN';
+  constructor(readonly permission: string) {
+    super(`You lack the permission ${permission} here. An administrator can grant it.`);
+  }
+}
+
+/** The object changed after the caller read it. */
+export class ConflictError extends UserError {
+  readonly code = 'CONFLICT';
+  constructor(
+    resourceType: string,
+    readonly currentVersion: number | null,
+  ) {
+    super(
+      currentVersion === null
+        ? `The ${resourceType} changed at the same moment; nothing was written. Try again.`
+        : `The ${resourceType} has changed since you read it (it is at version ${currentVersion}); read it again and repeat your change.`,
+    );
+  }
+  override readonly retryable = true;
+}
+
+/** A name or other unique value is taken. */
+export class AlreadyExistsError extends UserError {
+  readonly code = 'ALREADY_EXISTS';
+  override readonly path: readonly string[];
+  constructor(
+    resourceType: string,
+    readonly field: string,
+    readonly value: string,
+  ) {
+    super(
+      `A ${resourceType} with the ${field} "${value}" exists already. Choose another ${field}.`,
+    );
+    this.path = [field];
+  }
+}
+
+export interface Usage {
+  /** What still uses the object, e.g. "VirtualMachine". */
+  readonly type: string;
+  readonly count: number;
+  /** Some of the users' names, never of objects hidden from the caller. */
+  readonly names: readonly string[];
+}
+
+/** The object is still used and therefore not removed. */
+export class InUseError extends UserError {
+  readonly code = 'IN_USE';
+  constructor(
+    resourceType: string,
+    readonly usedBy: readonly Usage[],
+  ) {
+    const list = usedBy
+      .map((u) => `${u.count} ${u.type}${u.names.length ? ` (${u.names.join(', ')})` : ''}`)
+      .join(', ');
+    super(`The ${resourceType} is still used by ${list}. Remove or move them first.`);
+  }
+}
+
+/** The operation is not possible in the object's present state. */
+export class InvalidStateError extends UserError {
+  readonly code = 'INVALID_STATE';
+  constructor(
+    operation: string,
+    readonly current: string,
+    /** Operations that are possible now. */
+    readonly allowed: readonly string[],
+    hint = '',
+  ) {
+    super(
+      `${operation} is not possible while the state is ${current}.${hint ? ` ${hint}` : ''} Possible now: ${allowed.join(', ') || 'nothing'}.`,
+    );
+  }
+}
+
+/** Somebody else is working on the object; it says who, and when to come back. */
+export class BusyError extends UserError {
+  readonly code = 'BUSY';
+  override readonly retryable = true;
+  readonly taskId: string | null;
+  readonly operation: string | null;
+  readonly since: Date | null;
+  readonly retryAfterMs: number;
+  constructor(
+    message: string,
+    details: { taskId?: string; operation?: string; since?: Date; retryAfterMs?: number } = {},
+  ) {
+    super(message);
+    this.taskId = details.taskId ?? null;
+    this.operation = details.operation ?? null;
+    this.since = details.since ?? null;
+    this.retryAfterMs = details.retryAfterMs ?? 1000;
+  }
+}
+
+/** The project's quota does not allow it. All figures are in the unit that `resource` names. */
+export class QuotaExceededError extends UserError {
+  readonly code = 'QUOTA_EXCEEDED';
+  constructor(
+    readonly resource: string,
+    readonly limit: number,
+    readonly used: number,
+    readonly requested: number,
+  ) {
+    super(
+      `The project's quota of ${limit} ${resource} does not allow ${requested} more: ${used} are in use. Free some, or ask for a larger quota.`,
+    );
+  }
+}
+
+export interface NodeVerdict {
+  readonly nodeId: string;
+  readonly hostname: string;
+  readonly fits: boolean;
+  /** Why not, in words; empty when it fits. */
+  readonly reasons: readonly string[];
+  readonly score: number | null;
+}
+
+/** No hypervisor node can take the virtual machine; it says why for each. */
+export class NoSuitableNodeError extends UserError {
+  readonly code = 'NO_SUITABLE_NODE';
+  override readonly retryable = true;
+  constructor(readonly verdicts: readonly NodeVerdict[]) {
+    super(
+      verdicts.length === 0
+        ? 'There is no hypervisor node in the cluster. Register one first.'
+        : `None of ${verdicts.length} hypervisor nodes can take it: ${verdicts
+            .slice(0, 10)
+            .map((v) => `${v.hostname} (${v.reasons.join(', ')})`)
+            .join('; ')}.`,
+    );
+  }
+}
+
+/** The object is protected against deletion. */
+export class ProtectedError extends UserError {
+  readonly code = 'PROTECTED';
+  constructor(resourceType: string) {
+    super(
+      `The ${resourceType} is protected against deletion. Switch its deletion protection off first.`,
+    );
+  }
+}
+
+/** An idempotency key came back with another request than the first time. */
+export class IdempotencyMismatchError extends UserError {
+  readonly code = 'IDEMPOTENCY_MISMATCH';
+  override readonly path: readonly string[] = ['idempotencyKey'];
+  constructor() {
+    super(
+      'This idempotency key was used with another request within the last 24 hours. Use a new key.',
+    );
+  }
+}
+
+/** Unknown user, wrong password and disabled account: one answer, so that none can be told from the others. */
+export class InvalidCredentialsError extends UserError {
+  readonly code = 'INVALID_CREDENTIALS';
+  constructor() {
+    super('The user name or the password is wrong, or the account is disabled.');
+  }
+}
+
+/** Ends a whole request: a top-level GraphQL error with `extensions.code`. */
+export class RequestError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly status: number,
+    readonly extensions: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** The request is malformed in a way that GraphQL itself does not see (an id, a cursor, a page size). */
+export class BadRequestError extends RequestError {
+  constructor(message: string, path: readonly string[] = []) {
+    super('BAD_USER_INPUT', message, 400, { path, retryable: false });
+  }
+}
+
+/** Nobody is signed in, and the field needs somebody. */
+export class UnauthenticatedError extends RequestError {
+  constructor(message = 'Sign in first: call login, then send "Authorization: Bearer <token>".') {
+    super('UNAUTHENTICATED', message, 401, { retryable: false });
+  }
+}
+
+/** A server behind this one does not answer, or this one is overloaded. Nothing acknowledged was lost. */
+export class UnavailableError extends RequestError {
+  constructor(message: string, retryAfterMs = 1000) {
+    super('UNAVAILABLE', message, 503, { retryable: true, retryAfterMs });
+  }
+}
