@@ -1,0 +1,141 @@
+/**
+ * The audit log: made from what a command changed, never by hand, and written in the command's own transaction.
+ * One entry for each object that changed (they share the request's id), or one for a command that changed nothing or was refused.
+ */
+
+import type { Db, Tx } from '../data/client.js';
+import type { Prisma } from '../gen/client/client.js';
+import { newId } from '../ids.js';
+import { SECRET_NAMES } from '../log.js';
+import type { Call } from './context.js';
+import { findEntity } from './entity.js';
+import { type Json, stableStringify, toJson } from './json.js';
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** One object that a command created (`before` null), changed, or deleted (`after` null). Rows as the database has them. */
+export interface Change {
+  readonly type: string;
+  readonly id: string;
+  readonly before: object | null;
+  readonly after: object | null;
+  /** True for figures that follow from another change (usage, capacity): announced, not audited. */
+  readonly derived?: boolean;
+}
+
+/** Columns that say nothing to a reader of the history. */
+const NOISE = new Set(['updatedAt', 'createdAt', 'txId', 'seq']);
+const MAX_TEXT = 4096;
+
+/** What differs between two rows, with secrets replaced and long texts cut. Whole rows for creations and deletions. */
+export function difference(from: object | null, to: object | null): { before: Json; after: Json } {
+  const before = from as Row | null;
+  const after = to as Row | null;
+  const keys = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})]);
+  const was: Record<string, Json> = {};
+  const is: Record<string, Json> = {};
+  for (const key of keys) {
+    if (NOISE.has(key)) continue;
+    const a = before?.[key];
+    const b = after?.[key];
+    if (before && after && stableStringify(a) === stableStringify(b)) continue;
+    if (before) was[key] = redact(key, toJson(a));
+    if (after) is[key] = redact(key, toJson(b));
+  }
+  return { before: before && was, after: after && is };
+}
+
+function redact(key: string, value: Json): Json {
+  if (value !== null && (SECRET_NAMES.test(key) || key === 'userData')) return '***';
+  if (Array.isArray(value)) return value.map((item) => redact('', item));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, redact(k, v)]));
+  }
+  return typeof value === 'string' && value.length > MAX_TEXT
+    ? `${value.slice(0, MAX_TEXT)}…`
+    : value;
+}
+
+/** The object a command is about, for entries without a change. */
+export interface Subject {
+  readonly type: string;
+  readonly id: string | null;
+  readonly name: string;
+  readonly projectId: string | null;
+}
+
+export function subjectOf(change: Change): Subject {
+  const row = (change.after ?? change.before ?? {}) as Row;
+  const entity = findEntity(change.type);
+  const label = entity ? row[entity.label] : undefined;
+  const project = entity?.projectColumn ? row[entity.projectColumn] : null;
+  return {
+    type: change.type,
+    id: change.id,
+    name: label === undefined ? '' : String(label),
+    projectId: typeof project === 'string' ? project : null,
+  };
+}
+
+type Status = 'SUCCEEDED' | 'DENIED' | 'FAILED';
+
+function entry(
+  call: Call,
+  action: string,
+  subject: Subject,
+  status: Status,
+  details: object,
+): Prisma.AuditEntryCreateManyInput {
+  const { viewer } = call;
+  return {
+    id: newId(),
+    userId: viewer?.userId ?? null,
+    username: viewer?.name ?? 'anonymous',
+    action,
+    resourceType: subject.type,
+    resourceId: subject.id,
+    resourceName: subject.name.slice(0, 253),
+    projectId: subject.projectId,
+    details: toJson(details) as Prisma.InputJsonValue,
+    ipAddress: call.ipAddress,
+    userAgent: call.userAgent.slice(0, 255),
+    requestId: call.requestId,
+    status,
+    createdAt: call.services.clock.now(),
+  };
+}
+
+/** Writes the entries of a command that succeeded; one statement, whatever the number of changes. */
+export async function writeAudit(
+  tx: Tx,
+  call: Call,
+  action: string,
+  changes: readonly Change[],
+  unchanged: Subject | null,
+): Promise<void> {
+  const data = changes
+    .filter((change) => !change.derived)
+    .map((change) =>
+      entry(call, action, subjectOf(change), 'SUCCEEDED', difference(change.before, change.after)),
+    );
+  if (data.length === 0 && unchanged) {
+    data.push(entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true }));
+  }
+  if (data.length > 0) await tx.auditEntry.createMany({ data });
+}
+
+/** Writes the entry of a command that was refused (DENIED) or could not be done (FAILED), after its transaction has gone. */
+export async function writeRefusal(
+  db: Db,
+  call: Call,
+  action: string,
+  subject: Subject,
+  status: 'DENIED' | 'FAILED',
+  error: { code: string; message: string },
+): Promise<void> {
+  await db.auditEntry.create({
+    data: entry(call, action, subject, status, {
+      error: { code: error.code, message: error.message },
+    }),
+  });
+}

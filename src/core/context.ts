@@ -1,0 +1,53 @@
+/** What every operation is given: the process's services, and the call it serves. */
+
+import type { Clock } from '../clock.js';
+import type { Config } from '../config/model.js';
+import type { Coordination } from '../coordination/coordination.js';
+import type { Data } from '../data/client.js';
+import type { Ephemeral } from '../ephemeral/ephemeral.js';
+import type { Logger } from '../log.js';
+import type { Viewer } from './authz.js';
+import type { HintBus } from './hints.js';
+import type { Metrics } from './metrics.js';
+
+/** Made once per process, in app.ts. */
+export interface Services {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly data: Data;
+  readonly coordination: Coordination;
+  readonly ephemeral: Ephemeral;
+  readonly hints: HintBus;
+  readonly metrics: Metrics;
+  /** Signs and verifies session tokens. */
+  readonly sessionKey: Uint8Array;
+  /** What this instance has to do without at the moment, e.g. ["etcd"]. */
+  degraded(): readonly string[];
+}
+
+/** One request, or one event of a subscription. */
+export interface Call {
+  readonly services: Services;
+  readonly requestId: string;
+  /** Null: nobody is signed in. */
+  readonly viewer: Viewer | null;
+  /** A credential was shown, but it does not count (any more). */
+  readonly badCredential?: boolean;
+  readonly ipAddress: string | null;
+  readonly userAgent: string;
+  /** Aborted when the client has gone or the deadline has passed. */
+  readonly signal: AbortSignal;
+  /** Gives a browser its session cookie (null: takes it away); absent where there is no HTTP response to put it on. */
+  readonly setSessionCookie?: (token: string | null) => void;
+  /** Tells the transport what was run and how it ended, for its log line. */
+  readonly reportOperation?: (operation: OperationFacts, outcome: string) => void;
+}
+
+export interface OperationFacts {
+  readonly type: string;
+  /** As the caller named it, cut to 64 characters. */
+  readonly name: string | null;
+  /** The first root field. */
+  readonly field: string;
+}

@@ -1,0 +1,151 @@
+/**
+ * An entity declares, once, what every path to its rows needs: its API type, its table, its name column,
+ * and who sees which rows. Lists, `node(id)`, relations, the write gate and subscriptions all use this declaration.
+ */
+import type { Db, Tx } from '../data/client.js';
+import { NotFoundError } from '../errors.js';
+import type { Prisma } from '../gen/client/client.js';
+import type { Viewer } from './authz.js';
+
+type Row = Record<string, unknown>;
+type Where = Record<string, unknown>;
+
+/** The few calls that generic code makes on a Prisma model. */
+export interface Delegate {
+  findMany(args: object): Promise<Row[]>;
+  findFirst(args: object): Promise<Row | null>;
+  count(args: object): Promise<number>;
+}
+
+/** Who sees a row, said twice: as a condition for SQL and as a test of a loaded row. A test proves that they agree. */
+export interface Visibility {
+  /** `{}` for all rows. */
+  where(viewer: Viewer): Where;
+  /** The columns and relations that `sees` looks at. */
+  readonly needs: Readonly<Record<string, unknown>>;
+  sees(viewer: Viewer, row: Row): boolean;
+}
+
+export interface Entity {
+  /** The GraphQL type, which is also the type in ids, audit entries and hints. */
+  readonly type: string;
+  readonly model: Uncapitalize<Prisma.ModelName>;
+  /** What people call a row by. */
+  readonly label: string;
+  readonly visibility: Visibility;
+  /** The column that holds the owning project, if there is one. */
+  readonly projectColumn: string | null;
+}
+
+const entities = new Map<string, Entity>();
+
+export function defineEntity<const E extends Entity>(entity: E): E {
+  entities.set(entity.type, entity);
+  return entity;
+}
+
+export function findEntity(type: string): Entity | undefined {
+  return entities.get(type);
+}
+
+export function allEntities(): readonly Entity[] {
+  return [...entities.values()];
+}
+
+export function delegateOf(db: Db | Tx, model: Entity['model']): Delegate {
+  return (db as unknown as Record<string, Delegate>)[model] as Delegate;
+}
+
+const ADMIN_LIKE = (viewer: Viewer): boolean => viewer.role === 'ADMIN';
+const NOBODY: Where = { id: { in: [] } };
+
+/** Infrastructure: every signed-in user sees it; agents see nothing through the graph. */
+export const everyUser: Visibility = {
+  where: (viewer) => (viewer.role === 'AGENT' ? NOBODY : {}),
+  needs: {},
+  sees: (viewer) => viewer.role !== 'AGENT',
+};
+
+/** Rows that belong to the viewer alone. */
+export function owned(column: string): Visibility {
+  return {
+    where: (viewer) =>
+      ADMIN_LIKE(viewer) ? {} : viewer.role === 'AGENT' ? NOBODY : { [column]: viewer.id },
+    needs: { [column]: true },
+    sees: (viewer, row) =>
+      ADMIN_LIKE(viewer) || (viewer.role !== 'AGENT' && row[column] === viewer.id),
+  };
+}
+
+/**
+ * Rows of a project: its members see them.
+ * `shared`: rows without a project are for every user. `publicColumn`: so are rows where it is true.
+ */
+export function ofProject(
+  column: string,
+  options: { shared?: boolean; publicColumn?: string } = {},
+): Visibility {
+  const { shared = false, publicColumn } = options;
+  return {
+    where(viewer) {
+      if (ADMIN_LIKE(viewer)) return {};
+      if (viewer.role === 'AGENT') return NOBODY;
+      const any: Where[] = [{ [column]: { in: [...viewer.projects.keys()] } }];
+      if (shared) any.push({ [column]: null });
+      if (publicColumn) any.push({ [publicColumn]: true });
+      return any.length === 1 ? (any[0] ?? NOBODY) : { OR: any };
+    },
+    needs: { [column]: true, ...(publicColumn ? { [publicColumn]: true } : {}) },
+    sees(viewer, row) {
+      if (ADMIN_LIKE(viewer)) return true;
+      if (viewer.role === 'AGENT') return false;
+      if (publicColumn && row[publicColumn] === true) return true;
+      const projectId = row[column];
+      return projectId === null ? shared : viewer.projects.has(String(projectId));
+    },
+  };
+}
+
+/** Rows that are seen exactly when their owner, reached through a to-one relation, is. `optional`: a row without owner is for every user. */
+export function through(
+  relation: string,
+  owner: Visibility,
+  options: { optional?: boolean } = {},
+): Visibility {
+  const { optional = false } = options;
+  return {
+    where(viewer) {
+      if (ADMIN_LIKE(viewer)) return {};
+      if (viewer.role === 'AGENT') return NOBODY;
+      const seen = { [relation]: { is: owner.where(viewer) } };
+      return optional ? { OR: [{ [relation]: { is: null } }, seen] } : seen;
+    },
+    needs: { [relation]: { select: { id: true, ...owner.needs } } },
+    sees(viewer, row) {
+      if (ADMIN_LIKE(viewer)) return true;
+      if (viewer.role === 'AGENT') return false;
+      const related = row[relation] as Row | null;
+      return related === null ? optional : owner.sees(viewer, related);
+    },
+  };
+}
+
+/**
+ * The row with this id if the viewer may see it. Throws NotFoundError, the same for absent and hidden.
+ * @param select the columns to return; `path` names the input field to blame.
+ */
+export async function requireVisible<T = Row>(
+  db: Db | Tx,
+  entity: Entity,
+  viewer: Viewer,
+  id: string,
+  select: object = { id: true },
+  path: readonly string[] = ['id'],
+): Promise<T> {
+  const row = await delegateOf(db, entity.model).findFirst({
+    where: { AND: [{ id }, entity.visibility.where(viewer)] },
+    select,
+  });
+  if (!row) throw new NotFoundError(entity.type, path);
+  return row as T;
+}

@@ -1,0 +1,52 @@
+/** Turns what the database says into what a caller can act on. The one place that reads database errors. */
+import {
+  DataUnavailableError,
+  isForeignKeyViolation,
+  isUnavailable,
+  isUniqueViolation,
+} from '../data/errors.js';
+import {
+  AlreadyExistsError,
+  ConflictError,
+  RequestError,
+  UnavailableError,
+  UserError,
+} from '../errors.js';
+
+/**
+ * @param input what the caller sent, to name the value that is taken
+ * @returns a UserError or RequestError where the cause is known, else the cause itself: a bug
+ */
+export function translate(cause: unknown, resourceType: string, input: unknown): unknown {
+  if (cause instanceof UserError || cause instanceof RequestError) return cause;
+  const unique = isUniqueViolation(cause);
+  if (unique) {
+    const field = unique.fields.at(-1) ?? 'name';
+    const value = (input as Record<string, unknown> | null)?.[field];
+    return typeof value === 'string'
+      ? new AlreadyExistsError(resourceType, field, value)
+      : new ConflictError(resourceType, null);
+  }
+  if (isForeignKeyViolation(cause)) return new ConflictError(resourceType, null);
+  return unavailable(cause) ?? cause;
+}
+
+/** The UnavailableError for a database that does not answer or has no turn to give, or undefined. */
+export function unavailable(cause: unknown): UnavailableError | undefined {
+  if (cause instanceof DataUnavailableError && cause.reason !== 'connection') {
+    return new UnavailableError(
+      'Too many operations are waiting; this one was not started. Try again shortly.',
+    );
+  }
+  if (isUnavailable(cause)) {
+    return new UnavailableError(
+      'The database does not answer at the moment. Try again shortly, with the same idempotency key.',
+    );
+  }
+  if (cause instanceof Error && (cause.name === 'AbortError' || cause.name === 'TimeoutError')) {
+    return new UnavailableError(
+      'The request took too long and was given up. Try again, with the same idempotency key.',
+    );
+  }
+  return undefined;
+}

@@ -1,0 +1,54 @@
+/**
+ * Hints: "this object changed". A hint carries no data: whoever hears one reads the object again, with its own eyes.
+ * They wake subscriptions; losing one delays, it never misinforms.
+ */
+import type { Ephemeral, Unsubscribe } from '../ephemeral/ephemeral.js';
+import { ephemeralChannels } from '../ephemeral/keys.js';
+import type { Logger } from '../log.js';
+
+export interface ChangeHint {
+  readonly type: string;
+  readonly id: string;
+  readonly projectId: string | null;
+  readonly kind: 'CREATED' | 'UPDATED' | 'DELETED';
+}
+
+export interface HintBus {
+  announce(hints: readonly ChangeHint[]): Promise<void>;
+  /** Calls back for every hint that any instance announces. Local and cheap: one port subscription serves all. */
+  listen(listener: (hint: ChangeHint) => void): () => void;
+  listeners(): number;
+  close(): Promise<void>;
+}
+
+/** One subscription on the port, fanned out within this process. */
+export async function openHintBus(ephemeral: Ephemeral, log: Logger): Promise<HintBus> {
+  const listeners = new Set<(hint: ChangeHint) => void>();
+  const unsubscribe: Unsubscribe = await ephemeral.subscribe(
+    ephemeralChannels.changes,
+    (message) => {
+      if (listeners.size === 0) return;
+      let hints: ChangeHint[];
+      try {
+        hints = JSON.parse(message) as ChangeHint[];
+      } catch (error) {
+        log.warn({ err: error }, 'a change hint could not be read');
+        return;
+      }
+      for (const hint of hints) for (const listener of listeners) listener(hint);
+    },
+  );
+  return {
+    announce: (hints) => ephemeral.publish(ephemeralChannels.changes, JSON.stringify(hints)),
+    listen(listener) {
+      const own = (hint: ChangeHint): void => listener(hint);
+      listeners.add(own);
+      return () => void listeners.delete(own);
+    },
+    listeners: () => listeners.size,
+    async close() {
+      listeners.clear();
+      await unsubscribe();
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * Idempotency keys: a keyed command answers a repeat with its first answer.
+ * The key is claimed in the command's own transaction, so that it exists exactly when the change does,
+ * on every instance and after any crash; a concurrent twin waits on the claim's row and then replays.
+ */
+import { createHash } from 'node:crypto';
+import type { Tx } from '../data/client.js';
+import { IdempotencyMismatchError } from '../errors.js';
+import type { Prisma } from '../gen/client/client.js';
+import { type Json, stableStringify, toJson } from './json.js';
+
+const LIFETIME_MS = 24 * 60 * 60_000;
+
+export interface KeyedRequest {
+  readonly principal: string;
+  readonly key: string;
+  readonly command: string;
+  readonly hash: string;
+}
+
+export function keyedRequest(
+  principal: string,
+  key: string,
+  command: string,
+  input: unknown,
+): KeyedRequest {
+  const hash = createHash('sha256').update(command).update('\0').update(stableStringify(input));
+  return { principal, key, command, hash: hash.digest('hex') };
+}
+
+/**
+ * Claims the key, or gives the first answer if it is taken.
+ * @returns null when the claim is ours and the command must run.
+ */
+export async function claimKey(
+  tx: Tx,
+  request: KeyedRequest,
+  now: Date,
+): Promise<{ result: Json } | null> {
+  const { principal, key, command, hash } = request;
+  const data = {
+    principal,
+    key,
+    command,
+    requestHash: hash,
+    createdAt: now,
+    expiresAt: new Date(now.getTime() + LIFETIME_MS),
+  };
+  const claim = () => tx.idempotencyKey.createMany({ data: [data], skipDuplicates: true });
+  if ((await claim()).count === 1) return null;
+
+  const where = { principal_key: { principal, key } };
+  const known = await tx.idempotencyKey.findUnique({ where });
+  if (!known || known.expiresAt <= now) {
+    await tx.idempotencyKey.deleteMany({ where: { principal, key, expiresAt: { lte: now } } });
+    if ((await claim()).count === 1) return null;
+    return claimKey(tx, request, now); // somebody else renewed it in between
+  }
+  if (known.requestHash !== hash) throw new IdempotencyMismatchError();
+  return { result: known.result as Json };
+}
+
+export async function rememberAnswer(
+  tx: Tx,
+  request: KeyedRequest,
+  result: unknown,
+): Promise<void> {
+  await tx.idempotencyKey.update({
+    where: { principal_key: { principal: request.principal, key: request.key } },
+    data: { result: toJson(result) as Prisma.InputJsonValue },
+  });
+}

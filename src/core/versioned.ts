@@ -1,0 +1,55 @@
+/** Edits carry the version they were made from: a lost update is impossible, whoever else writes. */
+import type { Tx } from '../data/client.js';
+import { ConflictError, NotFoundError } from '../errors.js';
+import { delegateOf, type Entity } from './entity.js';
+
+interface Versioned {
+  readonly id: string;
+  readonly version: number;
+}
+
+interface Writable {
+  updateManyAndReturn(args: object): Promise<Record<string, unknown>[]>;
+  findUnique(args: object): Promise<Versioned | null>;
+  deleteMany(args: object): Promise<{ count: number }>;
+}
+
+const writable = (tx: Tx, entity: Entity): Writable =>
+  delegateOf(tx, entity.model) as unknown as Writable;
+
+/** The whole row, for rules and for the audit's "before". Throws NotFoundError when it has gone meanwhile. */
+export async function readForEdit<T>(
+  tx: Tx,
+  entity: Entity,
+  id: string,
+  expectedVersion?: number | null,
+): Promise<T & Versioned> {
+  const row = await writable(tx, entity).findUnique({ where: { id } });
+  if (!row) throw new NotFoundError(entity.type);
+  if (expectedVersion != null && row.version !== expectedVersion) {
+    throw new ConflictError(entity.type, row.version);
+  }
+  return row as T & Versioned;
+}
+
+/** Writes `data` over `before` and raises the version; the row must still be as it was read. Returns the row as it now is. */
+export async function updateVersioned<T extends Versioned>(
+  tx: Tx,
+  entity: Entity,
+  before: T,
+  data: object,
+): Promise<T> {
+  const [after] = await writable(tx, entity).updateManyAndReturn({
+    where: { id: before.id, version: before.version },
+    data: { ...data, version: { increment: 1 } },
+  });
+  if (!after) throw new ConflictError(entity.type, null);
+  return after as unknown as T;
+}
+
+export async function deleteVersioned(tx: Tx, entity: Entity, before: Versioned): Promise<void> {
+  const { count } = await writable(tx, entity).deleteMany({
+    where: { id: before.id, version: before.version },
+  });
+  if (count === 0) throw new ConflictError(entity.type, null);
+}

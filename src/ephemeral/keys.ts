@@ -1,0 +1,26 @@
+/** Every ephemeral key, channel and lifetime, built here and nowhere else. */
+
+export const ephemeralKeys = {
+  /** `hash`: 64 hex digits of the request. */
+  apiCache: (hash: string) => `cache:api:${hash}`,
+  /** Rises with every committed change to an object of `type`; cached answers carry the values they were made from. */
+  generation: (type: string) => `cache:api:generation:${type}`,
+  /** `id`: the token's id, never the token itself. */
+  session: (id: string) => `session:${id}`,
+  nodeMetrics: (nodeId: string) => `metrics:node:${nodeId}`,
+  rateLimit: (ip: string) => `ratelimit:${ip}`,
+} as const;
+
+export const ephemeralChannels = {
+  /** Hints that objects changed: JSON `ChangeHint[]`. */
+  changes: 'quantix:changes',
+} as const;
+
+export const ephemeralTtlMs = {
+  apiCache: 60_000,
+  session: 24 * 60 * 60_000,
+  nodeMetrics: 30_000,
+  rateLimit: 60_000,
+  /** Longer than any cached answer may live, so that a forgotten generation can match nothing. */
+  generation: 10 * 60_000,
+} as const;
