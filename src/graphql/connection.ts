@@ -1,0 +1,228 @@
+/** Relay connections from declared lists: at the root, and as relations of other objects. One SQL statement for a page, one more for `totalCount`. */
+import type { ObjectRef } from '@pothos/core';
+import { queryFromInfo } from '@pothos/plugin-prisma';
+import type { PageInfoShape } from '@pothos/plugin-relay';
+import { delegateOf, type Entity } from '../core/entity.js';
+import { UnauthenticatedError } from '../errors.js';
+import { builder, type GraphQLContext } from './builder.js';
+import { type FilterValue, filterInput, filterWhere } from './filter-input.js';
+import { makePage, type PageArgs, type PagePlan, planPage } from './keyset.js';
+import type { List } from './list.js';
+
+type Row = Record<string, unknown>;
+type Where = Record<string, unknown>;
+type Args = PageArgs & { filter?: FilterValue | null };
+
+interface ConnectionShape {
+  readonly edges: unknown;
+  readonly pageInfo: unknown;
+  readonly totalCount: unknown;
+}
+
+/** The two places under a connection where rows are selected. */
+const NODE_PATHS = [[{ name: 'nodes' }], [{ name: 'edges' }, { name: 'node' }]];
+
+const Direction = builder.enumType('OrderDirection', {
+  description: 'Which way a list is ordered.',
+  values: {
+    ASC: { description: 'Small, early or A first.' },
+    DESC: { description: 'Large, late or Z first.' },
+  },
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: Pothos refs of a connection's types, made from data
+type Refs = { connection: ObjectRef<any, any>; edge: ObjectRef<any, any>; args: (t: any) => any };
+const made = new Map<string, Refs>();
+
+/** The connection, edge, filter and order types of a list: made once, shared by every field. */
+function connectionTypes(list: List): Refs {
+  const { type } = list.entity;
+  const known = made.get(type);
+  if (known) return known;
+  const edge = builder.edgeObject({
+    name: `${type}Edge`,
+    description: `A ${type} and its place in a list.`,
+    type: type as never,
+  });
+  const connection = builder.connectionObject(
+    {
+      name: `${type}Connection`,
+      description: `A page of a list of ${type}.`,
+      type: type as never,
+      fields: (t) => ({
+        totalCount: t.int({
+          description: 'How many there are in all pages, counted when asked for.',
+          resolve: (page) =>
+            (page as unknown as { totalCount: Promise<number> | number }).totalCount,
+        }),
+      }),
+    },
+    edge as never,
+  );
+  const OrderField = builder.enumType(`${type}OrderField`, {
+    description: `What a list of ${type} can be ordered by; equal ones are ordered by id.`,
+    values: Object.fromEntries(
+      Object.entries(list.order).map(([name, column]) => [
+        name,
+        { description: `By \`${column}\`.` },
+      ]),
+    ),
+  });
+  const Order = builder.inputType(`${type}Order`, {
+    description: `The order of a list of ${type}.`,
+    fields: (t) => ({
+      field: t.field({ type: OrderField, required: true, description: 'What to order by.' }),
+      direction: t.field({ type: Direction, defaultValue: 'ASC', description: 'Which way.' }),
+    }),
+  });
+  const filter = filterInput(list);
+  const refs: Refs = {
+    connection: connection as Refs['connection'],
+    edge: edge as Refs['edge'],
+    args: (t) => ({
+      filter: t.arg({ type: filter, description: 'Which ones.' }),
+      orderBy: t.arg({ type: Order, description: 'In which order.' }),
+    }),
+  };
+  made.set(type, refs);
+  return refs;
+}
+
+function planFor(
+  list: List,
+  args: Args,
+  context: GraphQLContext,
+): { plan: PagePlan; scope: Where } {
+  if (!context.viewer) throw new UnauthenticatedError();
+  const scope = {
+    AND: [list.entity.visibility.where(context.viewer), filterWhere(list, args.filter)],
+  };
+  return { plan: planPage(list, args, context.services.config.limits), scope };
+}
+
+/** A root list: `virtualMachines(first, after, last, before, filter, orderBy)`. */
+export function rootList(name: string, list: List, description: string): void {
+  const refs = connectionTypes(list);
+  builder.queryField(name, (t) =>
+    t.connection(
+      {
+        type: list.entity.type as never,
+        description,
+        args: refs.args(t),
+        resolve: (_root, args, context, info) => {
+          const { plan, scope } = planFor(list, args as Args, context);
+          const query = queryFromInfo({
+            context,
+            info,
+            typeName: list.entity.type,
+            paths: NODE_PATHS,
+            select: { id: true, [plan.column]: true },
+          });
+          const delegate = delegateOf(context.prisma, list.entity.model);
+          const rows = once(() =>
+            delegate.findMany({
+              ...query,
+              where: { AND: [scope, plan.where] },
+              orderBy: plan.orderBy,
+              take: plan.take,
+            }),
+          );
+          const page = once(async () => makePage(plan, await rows()));
+          // Getters: what is not selected is not read.
+          return {
+            get edges() {
+              return page().then((p) => p.edges);
+            },
+            get pageInfo(): Promise<PageInfoShape> {
+              return page().then((p) => p.pageInfo);
+            },
+            get totalCount() {
+              return delegate.count({ where: scope });
+            },
+          } as never;
+        },
+      },
+      refs.connection as never,
+      refs.edge as never,
+    ),
+  );
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/**
+ * A list that hangs on another object, loaded in that object's own statement.
+ * `t` is the field builder of the parent's prismaNode; `relation` the Prisma relation of that name.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: one helper for every parent type; the relation's name is checked by Prisma when the query runs, and by the schema-wide walk in the tests
+export function relationList(t: any, relation: string, list: List, description: string): any {
+  const refs = connectionTypes(list);
+  const counted = (scope: Where) => ({ _count: { select: { [relation]: { where: scope } } } });
+  const select = (
+    args: Args,
+    context: GraphQLContext,
+    nested: NestedQuery,
+    selection: () => Set<string>,
+  ) => {
+    const { plan, scope } = planFor(list, args, context);
+    const fields = selection();
+    const rows = nested(
+      { where: { AND: [scope, plan.where] }, orderBy: plan.orderBy, take: plan.take },
+      { getType: () => list.entity.type, paths: NODE_PATHS },
+    );
+    const columns = { id: true, [plan.column]: true };
+    const wantsRows = [...fields].some((field) => field !== 'totalCount' && field !== '__typename');
+    return {
+      select: {
+        ...(fields.has('totalCount') ? counted(scope) : {}),
+        ...(wantsRows ? { [relation]: { ...rows, select: { ...columns, ...rows.select } } } : {}),
+      },
+    };
+  };
+  return t.connection(
+    {
+      type: list.entity.type,
+      description,
+      args: refs.args(t),
+      extensions: { pothosPrismaSelect: select },
+      resolve: (parent: Row, args: Args, context: GraphQLContext): ConnectionShape => {
+        const { plan } = planFor(list, args, context);
+        const page = makePage(plan, (parent[relation] as Row[] | undefined) ?? []);
+        return {
+          ...page,
+          totalCount: (parent._count as Record<string, number> | undefined)?.[relation] ?? 0,
+        };
+      },
+    },
+    refs.connection,
+    refs.edge,
+  );
+}
+
+type NestedQuery = (query: object, include?: object) => { select?: object } & object;
+
+/** A to-one relation, null when the viewer may not see what is at its end. */
+// biome-ignore lint/suspicious/noExplicitAny: see relationList
+export function relationOne(t: any, relation: string, entity: Entity, description: string): any {
+  return t.field({
+    type: entity.type,
+    nullable: true,
+    description,
+    extensions: {
+      pothosPrismaSelect: (_args: object, _context: object, nested: NestedQuery) => {
+        const needs = { id: true, ...entity.visibility.needs };
+        return { select: { [relation]: nested({ select: needs }) } };
+      },
+    },
+    resolve: (parent: Row, _args: object, context: GraphQLContext) => {
+      const row = parent[relation] as Row | null | undefined;
+      return row && context.viewer && entity.visibility.sees(context.viewer, row) ? row : null;
+    },
+  });
+}

@@ -1,0 +1,166 @@
+/** The kinds of filters that lists may declare: each has its input type and its translation to a condition. */
+import type { EnumRef } from '@pothos/core';
+import { findUncleanText, UNCLEAN_TEXT } from '../core/text.js';
+import { BadRequestError } from '../errors.js';
+import { builder } from './builder.js';
+import { uuidOf } from './node.js';
+
+type Where = Record<string, unknown>;
+
+export interface Filter {
+  /** The input type, made when the schema is built. */
+  readonly type: () => unknown;
+  /** The condition for what the caller sent. `path` is for error messages. */
+  readonly where: (column: string, value: never, path: readonly string[]) => Where;
+  /** The column, where it is not called like the filter. */
+  readonly column?: string;
+}
+
+const MAX_LIST = 100;
+
+function capped<T>(values: readonly T[], path: readonly string[]): readonly T[] {
+  if (values.length > MAX_LIST)
+    throw new BadRequestError(`At most ${MAX_LIST} values, not ${values.length}.`, path);
+  return values;
+}
+
+/** LIKE's own characters are taken literally: a search for "50%" finds "50%". */
+const escapeLike = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
+
+const TextFilter = builder.inputType('TextFilter', {
+  description: 'Conditions on a text; all that are given must hold.',
+  fields: (t) => ({
+    eq: t.string({ description: 'Exactly this.' }),
+    in: t.stringList({ description: `One of these, at most ${MAX_LIST}.` }),
+    contains: t.string({ description: 'Contains this, whatever the case.' }),
+    startsWith: t.string({ description: 'Begins with this, whatever the case.' }),
+  }),
+});
+
+/** A text column. */
+export function text(column?: string): Filter {
+  return {
+    ...(column ? { column } : {}),
+    type: () => TextFilter,
+    where(
+      name,
+      value: { eq?: string; in?: string[]; contains?: string; startsWith?: string },
+      path,
+    ) {
+      if (findUncleanText(value)) throw new BadRequestError(UNCLEAN_TEXT, path);
+      return all(name, [
+        value.eq != null && { equals: value.eq },
+        value.in != null && { in: capped(value.in, path) },
+        value.contains != null && { contains: escapeLike(value.contains), mode: 'insensitive' },
+        value.startsWith != null && {
+          startsWith: escapeLike(value.startsWith),
+          mode: 'insensitive',
+        },
+      ]);
+    },
+  };
+}
+
+const IdFilter = builder.inputType('IdFilter', {
+  description: 'Conditions on a reference.',
+  fields: (t) => ({
+    eq: t.id({ description: 'This object.' }),
+    in: t.idList({ description: `One of these objects, at most ${MAX_LIST}.` }),
+    isNull: t.boolean({ description: 'True: no object; false: any object.' }),
+  }),
+});
+
+/** A foreign key to an entity. */
+export function ref(column: string, type: string): Filter {
+  return {
+    column,
+    type: () => IdFilter,
+    where: (name, value: { eq?: string; in?: string[]; isNull?: boolean }, path) =>
+      all(name, [
+        value.eq != null && { equals: uuidOf(type, value.eq, path) },
+        value.in != null && { in: capped(value.in, path).map((id) => uuidOf(type, id, path)) },
+        value.isNull === true && { equals: null },
+        value.isNull === false && { not: null },
+      ]),
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any enum type
+type AnyEnum = EnumRef<any, any, any>;
+const enumFilters = new Map<string, unknown>();
+
+/** A column of an enumeration. `toWhere`: for values that are not stored as such. */
+export function oneOf(
+  name: string,
+  type: AnyEnum,
+  toWhere?: (values: readonly string[]) => Where,
+): Filter {
+  return {
+    type() {
+      const known = enumFilters.get(name);
+      if (known) return known;
+      const made = builder.inputType(`${name}Filter`, {
+        description: `Conditions on a ${name}.`,
+        fields: (t) => ({
+          eq: t.field({ type, description: 'This value.' }),
+          in: t.field({ type: [type], description: 'One of these values.' }),
+        }),
+      });
+      enumFilters.set(name, made);
+      return made;
+    },
+    where(column, value: { eq?: string; in?: string[] }, path) {
+      const lists = [value.eq != null && [value.eq], value.in != null && capped(value.in, path)];
+      const conditions = lists
+        .filter((list) => list !== false)
+        .map((list) => (toWhere ? toWhere(list) : { [column]: { in: list } }));
+      return { AND: conditions };
+    },
+  };
+}
+
+/** A yes-or-no column. */
+export function flag(column?: string): Filter {
+  return {
+    ...(column ? { column } : {}),
+    type: () => 'Boolean',
+    where: (name, value: boolean) => ({ [name]: value }),
+  };
+}
+
+const ranges = {
+  DateTime: rangeInput('DateTime', 'Conditions on a moment.'),
+  Int: rangeInput('Int', 'Conditions on a number.'),
+  BigInt: rangeInput('BigInt', 'Conditions on a large number.'),
+} as const;
+
+function rangeInput(scalar: 'DateTime' | 'Int' | 'BigInt', description: string) {
+  return builder.inputType(`${scalar}Filter`, {
+    description,
+    fields: (t) => ({
+      gte: t.field({ type: scalar, description: 'This or more.' }),
+      gt: t.field({ type: scalar, description: 'More than this.' }),
+      lte: t.field({ type: scalar, description: 'This or less.' }),
+      lt: t.field({ type: scalar, description: 'Less than this.' }),
+    }),
+  });
+}
+
+/** A column with an order: moments and numbers. */
+export function range(scalar: keyof typeof ranges = 'DateTime', column?: string): Filter {
+  return {
+    ...(column ? { column } : {}),
+    type: () => ranges[scalar],
+    where: (name, value: Record<string, unknown>) =>
+      all(
+        name,
+        Object.entries(value).map(([operator, bound]) => bound != null && { [operator]: bound }),
+      ),
+  };
+}
+
+function all(column: string, conditions: readonly (Where | false)[]): Where {
+  return {
+    AND: conditions.filter((c) => c !== false).map((condition) => ({ [column]: condition })),
+  };
+}

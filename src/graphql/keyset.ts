@@ -1,0 +1,200 @@
+/**
+ * Keyset paging: a cursor is a place in an order (a sort value and an id), not a row.
+ * It stays valid when its row is changed or deleted, and a page costs the same however deep it lies.
+ */
+import type { PageInfoShape } from '@pothos/plugin-relay';
+import { BadRequestError } from '../errors.js';
+import * as enums from '../gen/client/enums.js';
+import { getDatamodel } from '../gen/pothos-types.js';
+import { isUuid } from '../ids.js';
+import type { List } from './list.js';
+
+type Row = Record<string, unknown>;
+type Where = Record<string, unknown>;
+type Direction = 'ASC' | 'DESC';
+
+export interface PageArgs {
+  first?: number | null | undefined;
+  last?: number | null | undefined;
+  after?: string | null | undefined;
+  before?: string | null | undefined;
+  orderBy?: { field: string; direction?: Direction | null } | null | undefined;
+}
+
+export interface PageLimits {
+  readonly maxPageSize: number;
+  readonly defaultPageSize: number;
+}
+
+/** What to ask the database for: one row more than the page, to know whether there is more. */
+export interface PagePlan {
+  readonly size: number;
+  readonly column: string;
+  readonly where: Where;
+  readonly orderBy: readonly Where[];
+  readonly take: number;
+  readonly backwards: boolean;
+  readonly list: List;
+  readonly field: string;
+  readonly direction: Direction;
+  /** A cursor on the far side was given: rows exist there (or did when the cursor was made). */
+  readonly bounded: boolean;
+}
+
+export function planPage(list: List, args: PageArgs, limits: PageLimits): PagePlan {
+  const field = args.orderBy?.field ?? Object.keys(list.order)[0] ?? '';
+  const direction = args.orderBy?.direction ?? (args.orderBy ? 'ASC' : list.defaultDirection);
+  const column = list.order[field];
+  if (!column)
+    throw new BadRequestError(`${list.entity.type} cannot be ordered by ${field}.`, ['orderBy']);
+  if (args.first != null && args.last != null) {
+    throw new BadRequestError('Give either "first" or "last", not both.', ['first']);
+  }
+  const backwards = args.last != null;
+  const size = pageSize(args.first ?? args.last, backwards ? 'last' : 'first', limits);
+  const bounds = (['after', 'before'] as const).flatMap((name) => {
+    const cursor = args[name];
+    if (cursor == null) return [];
+    const place = decodeCursor(list, column, field, direction, cursor, name);
+    return [beyond(list, column, place, (name === 'after') === (direction === 'ASC'))];
+  });
+  const sql = (direction === 'ASC') !== backwards ? 'asc' : 'desc';
+  return {
+    list,
+    field,
+    direction,
+    column,
+    size,
+    backwards,
+    bounded: (backwards ? args.before : args.after) != null,
+    where: bounds.length === 0 ? {} : { AND: bounds },
+    orderBy: [{ [column]: sql }, { id: sql }],
+    take: size + 1,
+  };
+}
+
+function pageSize(
+  asked: number | null | undefined,
+  name: string,
+  { maxPageSize, defaultPageSize }: PageLimits,
+): number {
+  if (asked == null) return Math.min(defaultPageSize, maxPageSize);
+  if (asked >= 1 && asked <= maxPageSize) return asked;
+  throw new BadRequestError(
+    `"${name}" must be between 1 and ${maxPageSize}, not ${asked}. Page on with cursors for more.`,
+    [name],
+  );
+}
+
+/** Rows strictly beyond a place. The first condition is implied by the second, and lets the index find the start. */
+function beyond(list: List, column: string, { value, id }: Place, upwards: boolean): Where {
+  const strict = upwards ? 'gt' : 'lt';
+  if (column === 'id') return { id: { [strict]: id } };
+  const symbols = enumValues(list, column);
+  if (symbols) {
+    const at = symbols.indexOf(String(value));
+    const further = upwards ? symbols.slice(at + 1) : symbols.slice(0, at);
+    return { OR: [{ [column]: { in: further } }, { [column]: value, id: { [strict]: id } }] };
+  }
+  return {
+    AND: [
+      { [column]: { [upwards ? 'gte' : 'lte']: value } },
+      { OR: [{ [column]: { [strict]: value } }, { id: { [strict]: id } }] },
+    ],
+  };
+}
+
+/** The page, in the order that was asked for, with exact knowledge of whether it goes on. */
+export function makePage(
+  plan: PagePlan,
+  rows: readonly Row[],
+): { edges: { cursor: string; node: Row }[]; pageInfo: PageInfoShape } {
+  const more = rows.length > plan.size;
+  const page = more ? rows.slice(0, plan.size) : [...rows];
+  if (plan.backwards) page.reverse();
+  const edges = page.map((node) => ({ node, cursor: encodeCursor(plan, node) }));
+  return {
+    edges,
+    pageInfo: {
+      hasNextPage: plan.backwards ? plan.bounded : more,
+      hasPreviousPage: plan.backwards ? more : plan.bounded,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+
+// ---------------------------------------------------------------- cursors
+
+interface Place {
+  readonly value: unknown;
+  readonly id: string;
+}
+
+function encodeCursor({ list, field, direction, column }: PagePlan, row: Row): string {
+  const value = row[column];
+  const plain =
+    value instanceof Date ? value.getTime() : typeof value === 'bigint' ? value.toString() : value;
+  return Buffer.from(JSON.stringify([list.entity.type, field, direction, plain, row.id])).toString(
+    'base64url',
+  );
+}
+
+function decodeCursor(
+  list: List,
+  column: string,
+  field: string,
+  direction: Direction,
+  cursor: string,
+  argument: string,
+): Place {
+  const wrong = (why: string) =>
+    new BadRequestError(`"${argument}" is not a cursor of this list: ${why}.`, [argument]);
+  let parts: unknown;
+  try {
+    parts = cursor.length > 1024 ? null : JSON.parse(Buffer.from(cursor, 'base64url').toString());
+  } catch {
+    parts = null;
+  }
+  if (!Array.isArray(parts) || parts.length !== 5) throw wrong('it was not made by this API');
+  const [type, madeFor, madeIn, plain, id] = parts as unknown[];
+  if (type !== list.entity.type) throw wrong('it belongs to another list');
+  if (madeFor !== field || madeIn !== direction)
+    throw wrong(
+      `it was made for the order ${String(madeFor).slice(0, 32)} ${String(madeIn).slice(0, 4)}`,
+    );
+  const value = typeof id === 'string' && isUuid(id) ? revive(list, column, plain) : undefined;
+  if (value === undefined) throw wrong('it was changed');
+  return { value, id: id as string };
+}
+
+/** The sort value as the column's type, or undefined when it is none: a forged cursor must not reach the database. */
+function revive(list: List, column: string, plain: unknown): unknown {
+  const type = columnType(list, column);
+  if (type === 'DateTime')
+    return typeof plain === 'number' && Math.abs(plain) <= 8.64e15 ? new Date(plain) : undefined;
+  if (type === 'BigInt')
+    return typeof plain === 'string' && /^\d{1,18}$/.test(plain) ? BigInt(plain) : undefined;
+  if (type === 'Int')
+    return Number.isInteger(plain) && Math.abs(plain as number) < 2 ** 31 ? plain : undefined;
+  const symbols = enumValues(list, column);
+  if (symbols) return symbols.includes(String(plain)) ? plain : undefined;
+  return typeof plain === 'string' && !plain.includes('\0') ? plain : undefined;
+}
+
+const { datamodel } = getDatamodel();
+const enumOrder = Object.fromEntries(
+  Object.entries(enums).map(([name, values]) => [name, Object.keys(values)]),
+) as Record<string, readonly string[]>;
+
+function columnType(list: List, column: string): string {
+  const name = list.entity.model.charAt(0).toUpperCase() + list.entity.model.slice(1);
+  const model = datamodel.models[name] ?? { fields: [] };
+  return model.fields.find((f) => f.name === column)?.type ?? 'String';
+}
+
+/** The values of an enumeration in the order in which the database sorts them, or null for other columns. */
+function enumValues(list: List, column: string): readonly string[] | null {
+  const type = columnType(list, column);
+  return enumOrder[type as keyof typeof enumOrder] ?? null;
+}

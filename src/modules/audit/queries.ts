@@ -1,0 +1,55 @@
+/** The audit log: administrators read all of it, others what they did and what happened in their projects. */
+import { defineEntity, type Visibility } from '../../core/entity.js';
+import * as enums from '../../gen/client/enums.js';
+import { builder } from '../../graphql/builder.js';
+import { oneOf, range, ref, text } from '../../graphql/filters.js';
+import { declareList } from '../../graphql/list.js';
+import { looseRef } from '../../graphql/loose-ref.js';
+
+const mineOrOfMyProjects: Visibility = {
+  where(viewer) {
+    if (viewer.role === 'ADMIN') return {};
+    if (viewer.role === 'AGENT') return { id: { in: [] } };
+    return { OR: [{ userId: viewer.id }, { projectId: { in: [...viewer.projects.keys()] } }] };
+  },
+  needs: { userId: true, projectId: true },
+  sees(viewer, { userId, projectId }) {
+    if (viewer.role === 'ADMIN') return true;
+    if (viewer.role === 'AGENT') return false;
+    return userId === viewer.id || (projectId !== null && viewer.projects.has(String(projectId)));
+  },
+};
+
+export const AuditEntryEntity = defineEntity({
+  type: 'AuditEntry',
+  model: 'auditEntry',
+  label: 'action',
+  visibility: mineOrOfMyProjects,
+  projectColumn: 'projectId',
+});
+
+export const AuditStatusEnum = builder.enumType('AuditStatus', {
+  description: 'How an action ended.',
+  values: {
+    SUCCEEDED: { value: enums.AuditStatus.SUCCEEDED, description: 'It was done.' },
+    DENIED: { value: enums.AuditStatus.DENIED, description: 'It was not permitted.' },
+    FAILED: { value: enums.AuditStatus.FAILED, description: 'It could not be done.' },
+  },
+});
+
+export const auditEntries = declareList(AuditEntryEntity, {
+  filter: {
+    action: text(),
+    status: oneOf('AuditStatus', AuditStatusEnum),
+    resourceType: text(),
+    resource: looseRef('resourceType', 'resourceId'),
+    resourceName: text(),
+    username: text(),
+    user: ref('userId', 'User'),
+    project: ref('projectId', 'Project'),
+    requestId: text(),
+    createdAt: range(),
+  },
+  order: { CREATED_AT: 'createdAt' },
+  defaultDirection: 'DESC',
+});

@@ -1,0 +1,69 @@
+/** The audit log in the API. */
+import { builder } from '../../graphql/builder.js';
+import { relationList, relationOne, rootList } from '../../graphql/connection.js';
+import { rootOne } from '../../graphql/fields.js';
+import { looseId } from '../../graphql/loose-ref.js';
+import { UserEntity } from '../user/queries.js';
+import { UserRef } from '../user/schema.js';
+import { AuditEntryEntity, AuditStatusEnum, auditEntries } from './queries.js';
+
+export const AuditEntryRef = builder.prismaNode('AuditEntry', {
+  id: { field: 'id' },
+  description: 'What somebody did, or was refused to do. Entries are never changed or removed.',
+  select: { id: true },
+  fields: (t) => ({
+    action: t.exposeString('action', { description: 'What was done, e.g. virtualMachine.start.' }),
+    status: t.expose('status', { type: AuditStatusEnum, description: 'How it ended.' }),
+    resourceType: t.exposeString('resourceType', { description: 'The type of what it was about.' }),
+    resourceId: t.id({
+      nullable: true,
+      description: 'What it was about, which may be gone by now; null: no object of this API.',
+      select: { resourceType: true, resourceId: true },
+      resolve: (entry) => looseId(entry.resourceType, entry.resourceId),
+    }),
+    resourceName: t.exposeString('resourceName', {
+      description: 'What it was called then; empty when it had no name.',
+    }),
+    projectId: t.id({
+      nullable: true,
+      description: 'The project that it belonged to, which may be gone by now; null: none.',
+      select: { projectId: true },
+      resolve: (entry) => looseId('Project', entry.projectId),
+    }),
+    details: t.expose('details', {
+      type: 'JSON',
+      description:
+        'What changed, as values before and after, or why it was refused. Secrets are replaced.',
+    }),
+    username: t.exposeString('username', { description: 'Who did it, by the name at that time.' }),
+    user: relationOne(
+      t,
+      'user',
+      UserEntity,
+      'Who did it; null when it was no user, when the user is gone, or when it is not visible to you.',
+    ),
+    ipAddress: t.expose('ipAddress', {
+      type: 'IPAddress',
+      nullable: true,
+      description: 'Where the request came from; null: from within the control plane.',
+    }),
+    userAgent: t.exposeString('userAgent', {
+      description: 'The program that sent the request, as it calls itself; empty when it does not.',
+    }),
+    requestId: t.exposeString('requestId', {
+      description: 'The request; entries of one request have the same.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it happened.' }),
+  }),
+});
+
+builder.prismaObjectField(UserRef, 'auditEntries', (t) =>
+  relationList(t, 'auditEntries', auditEntries, 'What this user did, the newest first.'),
+);
+
+rootOne('auditEntry', AuditEntryEntity, 'entry of the audit log');
+rootList(
+  'auditEntries',
+  auditEntries,
+  'The entries of the audit log that you may see, the newest first.',
+);

@@ -1,0 +1,64 @@
+/** Images in the API. */
+import { builder } from '../../graphql/builder.js';
+import { relationList, relationOne, rootList } from '../../graphql/connection.js';
+import { editable, rootOne } from '../../graphql/fields.js';
+import { ProjectEntity } from '../project/queries.js';
+import { ProjectRef } from '../project/schema.js';
+import { StoragePoolEntity } from '../storage/queries.js';
+import { StoragePoolRef } from '../storage/schema.js';
+import { ImageEntity, ImageFormatEnum, ImagePhaseEnum, images } from './queries.js';
+
+export const ImageRef = builder.prismaNode('Image', {
+  id: { field: 'id' },
+  description: 'What the disk of a virtual machine starts from, or what it is installed from.',
+  select: { id: true },
+  fields: (t) => ({
+    name: t.exposeString('name', {
+      description: 'Unique in its project, or among the images without a project.',
+    }),
+    description: t.exposeString('description', { description: 'For people.' }),
+    osType: t.exposeString('osType', { description: 'The operating system in it, e.g. linux.' }),
+    osVariant: t.exposeString('osVariant', {
+      description: 'Which release of the operating system; empty when that is not known.',
+    }),
+    format: t.expose('format', { type: ImageFormatEnum, description: 'How it is written.' }),
+    phase: t.expose('phase', { type: ImagePhaseEnum, description: 'Its state.' }),
+    sizeBytes: t.expose('sizeBytes', { type: 'BigInt', description: 'Its size, in bytes.' }),
+    path: t.exposeString('path', {
+      description: 'Where it is in its storage pool; empty until its content is there.',
+    }),
+    minCpu: t.exposeInt('minCpu', { description: 'The fewest virtual processors it runs with.' }),
+    minMemoryMib: t.exposeInt('minMemoryMib', {
+      description: 'The least memory it runs with, in MiB.',
+    }),
+    minDiskGib: t.exposeInt('minDiskGib', {
+      description: 'The smallest disk it fits on, in GiB.',
+    }),
+    public: t.exposeBoolean('public', {
+      description: 'Whether users outside its project see it too.',
+    }),
+    pool: relationOne(
+      t,
+      'pool',
+      StoragePoolEntity,
+      'The storage pool that it is in; null when it is in none, or in one that is not visible to you.',
+    ),
+    project: relationOne(
+      t,
+      'project',
+      ProjectEntity,
+      'The project that it belongs to; null when it belongs to none, or to one that is not visible to you.',
+    ),
+    ...editable(t),
+  }),
+});
+
+builder.prismaObjectField(ProjectRef, 'images', (t) =>
+  relationList(t, 'images', images, 'Images of its own, without those that are for everybody.'),
+);
+builder.prismaObjectField(StoragePoolRef, 'images', (t) =>
+  relationList(t, 'images', images, 'The images in it that you may see.'),
+);
+
+rootOne('image', ImageEntity, 'image');
+rootList('images', images, 'The images that you may see.');

@@ -1,0 +1,36 @@
+/**
+ * Claims and releases of a node's capacity: one conditional UPDATE on the node's own row, in the transaction that places.
+ * Whoever loses a race gets false and chooses again; nothing is ever claimed twice.
+ */
+import type { Tx } from '../../data/client.js';
+import type { Capacity, Overcommit } from './rules.js';
+
+/** Takes `wanted` from the node if it fits and the node is in service; false when it does not. */
+export async function claimCapacity(
+  tx: Tx,
+  nodeId: string,
+  wanted: Capacity,
+  overcommit: Overcommit,
+): Promise<boolean> {
+  const { vcpus, memoryMib, storageGib } = wanted;
+  const claimed = await tx.$executeRaw`
+    UPDATE nodes SET allocated = jsonb_build_object(
+      'vcpus', COALESCE((allocated->>'vcpus')::int, 0) + ${vcpus}::int,
+      'memoryMib', COALESCE((allocated->>'memoryMib')::int, 0) + ${memoryMib}::int,
+      'storageGib', COALESCE((allocated->>'storageGib')::int, 0) + ${storageGib}::int)
+    WHERE id = ${nodeId}::uuid AND phase = 'READY' AND intent = 'IN_SERVICE'
+      AND COALESCE((allocated->>'vcpus')::int, 0) + ${vcpus}::int <= floor(COALESCE((allocatable->>'vcpus')::numeric, 0) * ${overcommit.cpu}::float8::numeric)
+      AND COALESCE((allocated->>'memoryMib')::int, 0) + ${memoryMib}::int <= floor(COALESCE((allocatable->>'memoryMib')::numeric, 0) * ${overcommit.memory}::float8::numeric)
+      AND COALESCE((allocated->>'storageGib')::int, 0) + ${storageGib}::int <= COALESCE((allocatable->>'storageGib')::int, 0)`;
+  return claimed === 1;
+}
+
+/** Gives back what was claimed. A CHECK refuses to go below zero: that would be a bug, and loud. */
+export async function releaseCapacity(tx: Tx, nodeId: string, held: Capacity): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE nodes SET allocated = jsonb_build_object(
+      'vcpus', COALESCE((allocated->>'vcpus')::int, 0) - ${held.vcpus}::int,
+      'memoryMib', COALESCE((allocated->>'memoryMib')::int, 0) - ${held.memoryMib}::int,
+      'storageGib', COALESCE((allocated->>'storageGib')::int, 0) - ${held.storageGib}::int)
+    WHERE id = ${nodeId}::uuid`;
+}

@@ -1,0 +1,59 @@
+/** What the control plane itself does to nodes: nobody reports, so it says so. Given by the node-health controller. */
+import { z } from 'zod';
+import { defineCommand } from '../../core/command.js';
+import type { Node } from '../../gen/client/client.js';
+import { NodeEntity } from './queries.js';
+import { type Condition, phaseAfterSilence, setCondition } from './rules.js';
+
+/** Looks again inside the transaction: a report that came in meanwhile wins. */
+export const markSilentNode = defineCommand({
+  name: 'node.markSilent',
+  resourceType: 'HypervisorNode',
+  permission: 'node:update',
+  subject: (input: { nodeId: string }) => ({ entity: NodeEntity, id: input.nodeId }),
+  input: z.object({ nodeId: z.uuid() }),
+  errors: [],
+  audit: 'changes',
+  async run({ tx, now, services }, { nodeId }) {
+    const before = await tx.node.findUniqueOrThrow({ where: { id: nodeId } });
+    const phase = phaseAfterSilence(before, now, services.config.ha);
+    const result = { nodeId, phase };
+    if (phase === null) return { result, changed: [] };
+    const conditions = setCondition(
+      before.conditions as unknown as Condition[],
+      {
+        type: 'Ready',
+        status: phase === 'DISCONNECTED' ? 'UNKNOWN' : 'FALSE',
+        reason: 'AgentSilent',
+        message: 'The agent does not report',
+      },
+      now,
+    );
+    const [after] = await tx.node.updateManyAndReturn({
+      where: { id: nodeId, lastHeartbeat: before.lastHeartbeat },
+      data: { phase, conditions: conditions as object[] },
+    });
+    if (!after) return { result: { nodeId, phase: null }, changed: [] };
+    const vms = phase === 'DISCONNECTED' ? await loseSight(tx, nodeId) : [];
+    return { result, changed: [{ type: 'HypervisorNode', id: nodeId, before, after }, ...vms] };
+
+    async function loseSight(client: typeof tx, id: Node['id']) {
+      const where = {
+        nodeId: id,
+        powerState: { notIn: ['STOPPED', 'UNKNOWN'] as ('STOPPED' | 'UNKNOWN')[] },
+      };
+      const seen = await client.virtualMachine.findMany({ where });
+      const lost = await client.virtualMachine.updateManyAndReturn({
+        where: { ...where, id: { in: seen.map((vm) => vm.id) } },
+        data: { powerState: 'UNKNOWN', statusMessage: 'Its node does not report' },
+      });
+      const known = new Map(seen.map((vm) => [vm.id, vm]));
+      return lost.map((vm) => ({
+        type: 'VirtualMachine',
+        id: vm.id,
+        before: known.get(vm.id) ?? null,
+        after: vm,
+      }));
+    }
+  },
+});

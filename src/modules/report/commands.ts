@@ -1,0 +1,219 @@
+/**
+ * `reportNode`: an agent says what is, and is told what should be. Level-triggered, like kubelet and API server:
+ * every report is whole, every answer follows from the rows as they are, and losing any message loses nothing.
+ */
+import { type Change, defineCommand, type RunContext } from '../../core/command.js';
+import type { Node, Task, VirtualMachine } from '../../gen/client/client.js';
+import { encodeGlobalId } from '../../ids.js';
+import { storeNodeMetrics } from '../metrics/store.js';
+import { releaseCapacity } from '../node/capacity.js';
+import { NodeEntity } from '../node/queries.js';
+import { capacityOf } from '../node/rules.js';
+import { ended, progressed, UNFINISHED } from '../task/rules.js';
+import { capacityChange } from '../virtual-machine/commands.js';
+import { removeVirtualMachine } from '../virtual-machine/delete-command.js';
+import type { VmSpec } from '../virtual-machine/spec.js';
+import { recordHeartbeat } from './heartbeat.js';
+import { type ObservedVm, type Report, reportInput } from './input.js';
+import { needsAssignment, observe, type Verdict } from './rules.js';
+
+/** One virtual machine that an agent must do something about. Plain JSON with public ids. */
+export interface AssignmentResult {
+  readonly virtualMachineId: string;
+  readonly name: string;
+  readonly desiredState: VirtualMachine['desiredState'];
+  readonly operation: Task['operation'] | null;
+  readonly generation: number;
+  readonly force: boolean;
+  readonly graceMs: number;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly guestOs: string | null;
+}
+
+export interface ReportResult {
+  /** False: an older report than one that was taken already; it changed nothing. */
+  readonly accepted: boolean;
+  readonly assignments: readonly AssignmentResult[];
+  /** Machines that do not belong on the node: to be stopped and forgotten there. */
+  readonly unknown: readonly string[];
+  readonly reportIntervalMs: number;
+}
+
+interface Situation {
+  readonly vms: readonly VirtualMachine[];
+  readonly tasks: ReadonlyMap<string, Task>;
+  readonly seen: ReadonlyMap<string, ObservedVm>;
+}
+
+export const reportNode = defineCommand<typeof reportInput, ReportResult>({
+  name: 'node.report',
+  resourceType: 'HypervisorNode',
+  permission: 'node:report',
+  subject: (input) => ({ entity: NodeEntity, id: input.nodeId, path: ['nodeId'] }),
+  input: reportInput,
+  errors: [],
+  audit: 'changes',
+  lock: (input) => [`report/${input.nodeId}`],
+  async run(context, report) {
+    const { tx, now, services } = context;
+    const reportIntervalMs = services.config.agent.reportIntervalMs;
+    const node = await tx.node.findUniqueOrThrow({ where: { id: report.nodeId } });
+    if (isLate(node, report)) {
+      return {
+        result: { accepted: false, assignments: [], unknown: [], reportIntervalMs },
+        changed: [],
+      };
+    }
+    const changed: Change[] = await recordHeartbeat(tx, node, report, now);
+    const { vms, tasks, seen } = await readSituation(context, report);
+    const assignments: AssignmentResult[] = [];
+    const removed = new Set<string>();
+    for (const vm of vms) {
+      const observation = seen.get(vm.id) ?? null;
+      const verdict = observe(vm, observation);
+      const task = tasks.get(vm.id) ?? null;
+      if (verdict.gone) {
+        removed.add(vm.id);
+        changed.push(...(await removeVirtualMachine(tx, vm)));
+        if (task) changed.push(...(await endTask(context, task, verdict)));
+        continue;
+      }
+      const after = await applyVerdict(context, vm, verdict, observation, changed);
+      if (task) changed.push(...(await followTask(context, task, vm, verdict, observation)));
+      if (needsAssignment(after, observation))
+        assignments.push(
+          assignmentFor(after, verdict.taskEnd ? null : task, services.config.tasks),
+        );
+    }
+    const placed = new Set(vms.map((vm) => vm.id));
+    const unknown = [...seen.keys()].filter((id) => !placed.has(id) || removed.has(id));
+    return {
+      result: {
+        accepted: true,
+        assignments,
+        unknown: unknown.map((id) => encodeGlobalId('VirtualMachine', id)),
+        reportIntervalMs,
+      },
+      changed,
+    };
+  },
+  async after(call, result, _prepared, report) {
+    if (result.accepted) await storeNodeMetrics(call.services, report);
+  },
+});
+
+/** Reports of one agent process are numbered; a new process starts anew. */
+function isLate(node: Node, report: Report): boolean {
+  return node.agentInstance === report.agentInstance && node.reportSequence >= report.sequence;
+}
+
+async function readSituation({ tx }: RunContext, report: Report): Promise<Situation> {
+  const vms = await tx.virtualMachine.findMany({
+    where: { nodeId: report.nodeId },
+    orderBy: { id: 'asc' },
+  });
+  const unfinished = await tx.task.findMany({
+    where: { virtualMachineId: { in: vms.map((vm) => vm.id) }, status: { in: [...UNFINISHED] } },
+  });
+  return {
+    vms,
+    tasks: new Map(unfinished.map((task) => [task.virtualMachineId ?? '', task])),
+    seen: new Map(report.virtualMachines.map((vm) => [vm.virtualMachineId, vm])),
+  };
+}
+
+/** Writes what the verdict changes, guarded by the generation it was made for; returns the machine as it now is. */
+async function applyVerdict(
+  { tx }: RunContext,
+  vm: VirtualMachine,
+  verdict: Verdict,
+  seen: ObservedVm | null,
+  changed: Change[],
+): Promise<VirtualMachine> {
+  const { powerState, desiredState, observedGeneration, releaseCapacity: release } = verdict;
+  const addresses = powerState === 'RUNNING' ? (seen?.ipAddresses ?? vm.ipAddresses) : [];
+  const next = {
+    powerState,
+    desiredState,
+    observedGeneration,
+    capacityClaimed: vm.capacityClaimed && !release,
+    statusMessage: verdict.statusMessage ?? vm.statusMessage,
+    ipAddresses: addresses,
+    guestAgent: { running: powerState === 'RUNNING' && seen?.guestAgentRunning === true },
+  };
+  if (!differs(vm, next)) return vm;
+  const [after] = await tx.virtualMachine.updateManyAndReturn({
+    where: { id: vm.id, generation: vm.generation },
+    data: next,
+  });
+  if (!after) return vm; // an operator was quicker; the next report finds the new state of things
+  if (release && vm.nodeId) {
+    await releaseCapacity(tx, vm.nodeId, capacityOf(vm.resources));
+    changed.push(capacityChange(vm.nodeId));
+  }
+  changed.push({ type: 'VirtualMachine', id: vm.id, before: vm, after });
+  return after;
+}
+
+function differs(row: object, next: object): boolean {
+  const known = row as Record<string, unknown>;
+  return Object.entries(next).some(
+    ([key, value]) => JSON.stringify(known[key]) !== JSON.stringify(value),
+  );
+}
+
+async function followTask(
+  context: RunContext,
+  task: Task,
+  vm: VirtualMachine,
+  verdict: Verdict,
+  seen: ObservedVm | null,
+): Promise<Change[]> {
+  if (task.generation !== vm.generation) return [];
+  if (verdict.taskEnd) return endTask(context, task, verdict);
+  const begun = seen !== null && seen.progressPercent !== undefined;
+  const progressPercent = progressed(task.progressPercent, seen?.progressPercent ?? null);
+  if (!begun || (task.status === 'RUNNING' && progressPercent === task.progressPercent)) return [];
+  return writeTask(context, task, {
+    status: 'RUNNING',
+    progressPercent,
+    startedAt: task.startedAt ?? context.now,
+  });
+}
+
+function endTask(context: RunContext, task: Task, { taskEnd }: Verdict): Promise<Change[]> {
+  return taskEnd
+    ? writeTask(context, task, ended(task, taskEnd, context.now))
+    : Promise.resolve([]);
+}
+
+async function writeTask({ tx }: RunContext, before: Task, data: Partial<Task>): Promise<Change[]> {
+  const [after] = await tx.task.updateManyAndReturn({
+    where: { id: before.id, status: { in: [...UNFINISHED] } },
+    data,
+  });
+  // Progress is not history: it is announced, and the beginning and the end are audited.
+  const derived = after?.status === 'RUNNING' && before.status === 'RUNNING';
+  return after ? [{ type: 'Task', id: before.id, before, after, derived }] : [];
+}
+
+function assignmentFor(
+  vm: VirtualMachine,
+  task: Task | null,
+  { gracefulStopTimeoutMs }: { gracefulStopTimeoutMs: number },
+): AssignmentResult {
+  const { vcpus, memoryMib } = capacityOf(vm.resources);
+  return {
+    virtualMachineId: encodeGlobalId('VirtualMachine', vm.id),
+    name: vm.name,
+    desiredState: vm.desiredState,
+    operation: task?.operation ?? null,
+    generation: vm.generation,
+    force: task?.force ?? false,
+    graceMs: gracefulStopTimeoutMs,
+    vcpus,
+    memoryMib,
+    guestOs: (vm.spec as unknown as VmSpec).guestOs ?? null,
+  };
+}

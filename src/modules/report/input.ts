@@ -1,0 +1,52 @@
+/** What an agent says in a report, and what it is told. Shapes and limits. */
+import { z } from 'zod';
+import { idOf, ipAddress, optional } from '../../core/input.js';
+import { nodeSpecInput, systemInfoInput } from '../node/spec.js';
+
+const percent = z.number().min(0).max(100);
+const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+
+export const metricsInput = z.object({
+  sampledAt: z.date(),
+  cpuPercent: percent,
+  memoryUsedMib: amount,
+  memoryTotalMib: amount,
+  diskUsedGib: amount,
+  diskTotalGib: amount,
+  diskReadBytesPerSecond: amount,
+  diskWriteBytesPerSecond: amount,
+  networkReceiveBytesPerSecond: amount,
+  networkTransmitBytesPerSecond: amount,
+  loadAverage1m: amount,
+  uptimeSeconds: amount,
+});
+
+const observedVm = z.object({
+  virtualMachineId: idOf('VirtualMachine'),
+  powerState: z.enum(['STOPPED', 'RUNNING', 'PAUSED', 'SUSPENDED', 'CRASHED', 'UNKNOWN']),
+  generation: z.number().int().min(0),
+  progressPercent: optional(percent),
+  error: z
+    .object({ generation: z.number().int().min(0), reason: z.string().max(1000) })
+    .nullish()
+    .transform((error) => error ?? null),
+  ipAddresses: optional(z.array(ipAddress).max(64)),
+  guestAgentRunning: optional(z.boolean()),
+  cpuPercent: optional(percent),
+  memoryUsedMib: optional(amount),
+  uptimeSeconds: optional(amount),
+});
+
+export const reportInput = z.object({
+  nodeId: idOf('HypervisorNode'),
+  agentInstance: z.uuid('must be a UUID, new for each start of the agent'),
+  sequence: z.bigint().min(1n),
+  spec: optional(nodeSpecInput),
+  systemInfo: optional(systemInfoInput),
+  metrics: metricsInput,
+  virtualMachines: z.array(observedVm).max(2000),
+});
+
+export type Report = z.output<typeof reportInput>;
+export type ObservedVm = Report['virtualMachines'][number];
+export type NodeMetricsInput = z.output<typeof metricsInput>;

@@ -1,0 +1,129 @@
+/** The agents' side of the API: what they report, and what they are told. */
+
+import { builder } from '../../graphql/builder.js';
+import { mutationField } from '../../graphql/mutation.js';
+import { NodeSpecInput, SystemInfoInput } from '../node/spec-schema.js';
+import { TaskOperationEnum } from '../task/queries.js';
+import { DesiredStateEnum, PowerStateEnum } from '../virtual-machine/queries.js';
+import { type AssignmentResult, reportNode } from './commands.js';
+
+const required = (description: string) => ({ required: true as const, description });
+
+const MetricsInput = builder.inputType('NodeMetricsInput', {
+  description: 'What a node is doing.',
+  fields: (t) => ({
+    sampledAt: t.field({
+      type: 'DateTime',
+      ...required('When it was measured, by the clock of the node.'),
+    }),
+    cpuPercent: t.float(required('Of all processors, 0 to 100.')),
+    memoryUsedMib: t.float(required('In MiB.')),
+    memoryTotalMib: t.float(required('In MiB.')),
+    diskUsedGib: t.float(required('In GiB.')),
+    diskTotalGib: t.float(required('In GiB.')),
+    diskReadBytesPerSecond: t.float(required('Bytes a second.')),
+    diskWriteBytesPerSecond: t.float(required('Bytes a second.')),
+    networkReceiveBytesPerSecond: t.float(required('Bytes a second.')),
+    networkTransmitBytesPerSecond: t.float(required('Bytes a second.')),
+    loadAverage1m: t.float(required('Runnable processes, over one minute.')),
+    uptimeSeconds: t.float(required('Since the node started.')),
+  }),
+});
+
+const OperationErrorInput = builder.inputType('OperationErrorInput', {
+  description: 'An operation that failed.',
+  fields: (t) => ({
+    generation: t.int(required('The generation that asked for it.')),
+    reason: t.string(required('Why, for people.')),
+  }),
+});
+
+const ObservedInput = builder.inputType('ObservedVirtualMachineInput', {
+  description: 'A virtual machine as its agent sees it.',
+  fields: (t) => ({
+    virtualMachineId: t.id(required('Which.')),
+    powerState: t.field({ type: PowerStateEnum, ...required('Its state.') }),
+    generation: t.int(required('The newest generation that is finished, done or failed.')),
+    progressPercent: t.float({
+      description: 'How far the running operation is; absent: none runs.',
+    }),
+    error: t.field({ type: OperationErrorInput, description: 'The operation that failed last.' }),
+    ipAddresses: t.field({ type: ['IPAddress'], description: 'What its guest reports.' }),
+    guestAgentRunning: t.boolean({ description: 'Whether the agent inside the guest answers.' }),
+    cpuPercent: t.float({ description: 'Of its own processors, 0 to 100.' }),
+    memoryUsedMib: t.float({ description: 'In MiB.' }),
+    uptimeSeconds: t.float({ description: 'Since it started.' }),
+  }),
+});
+
+const Assignment = builder.objectRef<AssignmentResult>('Assignment').implement({
+  description: 'What an agent is to do about one virtual machine.',
+  fields: (t) => ({
+    virtualMachineId: t.exposeID('virtualMachineId', { description: 'Which.' }),
+    name: t.exposeString('name', { description: 'Its name.' }),
+    desiredState: t.field({
+      type: DesiredStateEnum,
+      description: 'What should be.',
+      resolve: (a) => a.desiredState,
+    }),
+    operation: t.field({
+      type: TaskOperationEnum,
+      nullable: true,
+      description: 'How to get there; null: by whatever it takes.',
+      resolve: (a) => a.operation,
+    }),
+    generation: t.exposeInt('generation', { description: 'To be reported when it is finished.' }),
+    force: t.exposeBoolean('force', { description: 'Without grace.' }),
+    graceMs: t.exposeInt('graceMs', {
+      description: 'How long a guest may take to shut down, in milliseconds.',
+    }),
+    vcpus: t.exposeInt('vcpus', { description: 'Its virtual processors.' }),
+    memoryMib: t.exposeInt('memoryMib', { description: 'Its memory in MiB.' }),
+    guestOs: t.exposeString('guestOs', {
+      nullable: true,
+      description: 'The operating system inside.',
+    }),
+  }),
+});
+
+mutationField('reportNode', reportNode, {
+  description:
+    'For agents: says what is on a node, and answers what should be. To be called every few seconds; losing a call loses nothing.',
+  input: (t) => ({
+    nodeId: t.id(required("The agent's own node.")),
+    agentInstance: t.string(required('A UUID, new for each start of the agent.')),
+    sequence: t.field({ type: 'BigInt', ...required('Rises with each report of an instance.') }),
+    spec: t.field({
+      type: NodeSpecInput,
+      description: 'The hardware; needed once, then when it changes.',
+    }),
+    systemInfo: t.field({
+      type: SystemInfoInput,
+      description: 'The software; needed once, then when it changes.',
+    }),
+    metrics: t.field({ type: MetricsInput, ...required('What the node is doing.') }),
+    virtualMachines: t.field({
+      type: [ObservedInput],
+      ...required('All its virtual machines; one that is missing is taken not to run.'),
+    }),
+  }),
+  fields: (t) => ({
+    accepted: t.boolean({
+      description: 'False: overtaken by a newer report.',
+      resolve: ({ result }) => result.accepted,
+    }),
+    assignments: t.field({
+      type: [Assignment],
+      description: 'What differs from what should be.',
+      resolve: ({ result }) => [...result.assignments],
+    }),
+    unknownVirtualMachineIds: t.idList({
+      description: 'Machines that do not belong on the node: stop and forget them.',
+      resolve: ({ result }) => [...result.unknown],
+    }),
+    reportIntervalMs: t.int({
+      description: 'When to report again, in milliseconds.',
+      resolve: ({ result }) => result.reportIntervalMs,
+    }),
+  }),
+});

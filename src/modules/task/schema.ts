@@ -1,0 +1,92 @@
+/** Tasks in the API. */
+
+import { builder } from '../../graphql/builder.js';
+import { relationList, relationOne, rootList } from '../../graphql/connection.js';
+import { rootOne, timestamps } from '../../graphql/fields.js';
+import { encodeGlobalId } from '../../ids.js';
+import { NodeEntity } from '../node/queries.js';
+import { NodeRef } from '../node/schema.js';
+import { ProjectEntity } from '../project/queries.js';
+import { ProjectRef } from '../project/schema.js';
+import { UserEntity } from '../user/queries.js';
+import { TaskEntity, TaskOperationEnum, TaskStatusEnum, tasks } from './queries.js';
+
+interface TaskError {
+  code: string;
+  message: string;
+}
+
+const TaskErrorType = builder.objectRef<TaskError>('TaskError').implement({
+  description: 'Why a task did not succeed.',
+  fields: (t) => ({
+    code: t.exposeString('code', { description: 'Stable, for programs.' }),
+    message: t.exposeString('message', {
+      description: 'For people, often in the words of the agent.',
+    }),
+  }),
+});
+
+export const TaskRef = builder.prismaNode('Task', {
+  id: { field: 'id' },
+  description:
+    'An operation that outlives its request: it survives restarts, ends by itself, and is kept for 30 days.',
+  select: { id: true },
+  fields: (t) => ({
+    operation: t.expose('operation', { type: TaskOperationEnum, description: 'What is done.' }),
+    status: t.expose('status', { type: TaskStatusEnum, description: 'How far it is.' }),
+    progressPercent: t.exposeInt('progressPercent', {
+      description: 'From 0 to 100; 100 only when it succeeded.',
+    }),
+    error: t.field({
+      type: TaskErrorType,
+      nullable: true,
+      description: 'Why it did not succeed.',
+      select: { errorCode: true, errorMessage: true },
+      resolve: (task) =>
+        task.errorCode === null ? null : { code: task.errorCode, message: task.errorMessage ?? '' },
+    }),
+    resourceId: t.id({
+      description: 'What it is done to, even when that is gone.',
+      select: { resourceType: true, resourceId: true },
+      resolve: (task) => encodeGlobalId(task.resourceType, task.resourceId),
+    }),
+    resourceName: t.exposeString('resourceName', {
+      description: 'What that was called when the task began.',
+    }),
+    force: t.exposeBoolean('force', { description: 'Whether it was asked for without grace.' }),
+    createdByName: t.exposeString('createdByName', { description: 'Who asked for it.' }),
+    createdBy: relationOne(
+      t,
+      'createdBy',
+      UserEntity,
+      'The user who asked for it, if you may see it.',
+    ),
+    project: relationOne(t, 'project', ProjectEntity, 'The project that it belongs to.'),
+    hypervisorNode: relationOne(t, 'node', NodeEntity, 'The node whose agent does it.'),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the agent began.',
+    }),
+    finishedAt: t.expose('finishedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended.',
+    }),
+    deadlineAt: t.expose('deadlineAt', {
+      type: 'DateTime',
+      description: 'When it ends as TIMED_OUT at the latest.',
+    }),
+    ...timestamps(t),
+  }),
+});
+
+rootOne('task', TaskEntity, 'task');
+rootList('tasks', tasks, 'Tasks that you may see, newest first.');
+
+builder.prismaObjectField(ProjectRef, 'tasks', (t) =>
+  relationList(t, 'tasks', tasks, 'Tasks of its virtual machines, newest first.'),
+);
+builder.prismaObjectField(NodeRef, 'tasks', (t) =>
+  relationList(t, 'tasks', tasks, 'Tasks that its agent does or did, newest first.'),
+);

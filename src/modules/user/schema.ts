@@ -1,0 +1,106 @@
+/** Users, the viewer, and signing in and out, in the API. */
+import { permissionsOf, type Viewer } from '../../core/authz.js';
+import { builder } from '../../graphql/builder.js';
+import { rootList } from '../../graphql/connection.js';
+import { editable, rootOne } from '../../graphql/fields.js';
+import { mutationField } from '../../graphql/mutation.js';
+import { readEntity } from '../../graphql/node.js';
+import { encodeGlobalId } from '../../ids.js';
+import { login, logout } from './commands.js';
+import { UserEntity, UserRoleEnum, users } from './queries.js';
+
+export const UserRef = builder.prismaNode('User', {
+  id: { field: 'id' },
+  description: 'A person who signs in.',
+  select: { id: true },
+  fields: (t) => ({
+    username: t.exposeString('username', { description: 'Unique; what is typed to sign in.' }),
+    email: t.exposeString('email', { description: 'Unique, in lower case.' }),
+    role: t.expose('role', { type: UserRoleEnum, description: 'What the user may do.' }),
+    enabled: t.exposeBoolean('enabled', { description: 'False: cannot sign in.' }),
+    lastLogin: t.expose('lastLogin', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the user signed in last.',
+    }),
+    ...editable(t),
+  }),
+});
+
+rootOne('user', UserEntity, 'user');
+rootList('users', users, 'The users that you may see: all for an administrator, else yourself.');
+
+const ViewerRole = builder.enumType('ViewerRole', {
+  description: 'The role of whoever asks.',
+  values: {
+    ADMIN: { description: 'A user who may do everything.' },
+    OPERATOR: { description: 'A user who works in projects.' },
+    VIEWER: { description: 'A user who reads.' },
+    AGENT: { description: 'The agent of a hypervisor node.' },
+  },
+});
+
+const ViewerType = builder.objectRef<Viewer>('Viewer').implement({
+  description: 'Whoever asks.',
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'The user name, or "agent:" and the host name.' }),
+    role: t.field({ type: ViewerRole, description: 'The role.', resolve: (viewer) => viewer.role }),
+    permissions: t.stringList({
+      description: 'What the role grants, as noun:verb. In projects, membership is needed too.',
+      resolve: (viewer) => [...permissionsOf(viewer.role)],
+    }),
+    user: t.field({
+      type: UserRef,
+      nullable: true,
+      description: 'The user; null for an agent.',
+      resolve: (viewer, _args, context, info) =>
+        viewer.role === 'AGENT'
+          ? null
+          : (readEntity(context, info, UserEntity, viewer.id) as never),
+    }),
+    hypervisorNodeId: t.id({
+      nullable: true,
+      description: 'The node that an agent reports for; null for a user.',
+      resolve: (viewer) =>
+        viewer.role === 'AGENT' ? encodeGlobalId('HypervisorNode', viewer.id) : null,
+    }),
+  }),
+});
+
+builder.queryField('viewer', (t) =>
+  t.field({
+    type: ViewerType,
+    nullable: true,
+    description: 'Who you are signed in as.',
+    resolve: (_root, _args, { viewer }) => viewer,
+  }),
+);
+
+mutationField('login', login, {
+  description: 'Signs a user in. Browsers also get a session cookie.',
+  input: (t) => ({
+    username: t.string({ required: true, description: 'The user name, in any case.' }),
+    password: t.string({ required: true, description: 'The password.' }),
+  }),
+  fields: (t) => ({
+    token: t.string({
+      nullable: true,
+      description: 'Send it as `Authorization: Bearer <token>`. Null in a dry run.',
+      resolve: ({ result, dryRun }) => (dryRun ? null : result.token),
+    }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'When the session ends.',
+      resolve: ({ result }) => new Date(result.expiresAt),
+    }),
+    userId: t.id({
+      description: 'Who signed in.',
+      resolve: ({ result }) => encodeGlobalId('User', result.userId),
+    }),
+  }),
+});
+
+mutationField('logout', logout, {
+  description: 'Ends the session that the request was made with.',
+  input: () => ({}),
+});

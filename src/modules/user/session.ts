@@ -1,0 +1,87 @@
+/**
+ * Sessions. A token is a signed statement "session S of user U until T"; the session itself is an ephemeral record.
+ * Deleting the record ends the session; when the ephemeral store does not answer, the signature alone counts.
+ */
+import { jwtVerify, SignJWT } from 'jose';
+import type { Services } from '../../core/context.js';
+import { ephemeralKeys } from '../../ephemeral/keys.js';
+
+const ISSUER = 'quantix-vdc';
+const ALGORITHM = 'HS256';
+
+export interface SessionClaims {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly expiresAt: Date;
+}
+
+type SessionServices = Pick<Services, 'config' | 'sessionKey' | 'ephemeral' | 'clock' | 'log'>;
+
+/** Makes the token of a new session; `openSession` makes it live. */
+export async function signSession(
+  services: SessionServices,
+  sessionId: string,
+  userId: string,
+): Promise<{ token: string; expiresAt: Date }> {
+  const now = services.clock.now();
+  const expiresAt = new Date(now.getTime() + services.config.auth.sessionTtlMs);
+  const token = await new SignJWT()
+    .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
+    .setIssuer(ISSUER)
+    .setAudience(ISSUER)
+    .setSubject(userId)
+    .setJti(sessionId)
+    .setIssuedAt(now)
+    .setExpirationTime(expiresAt)
+    .sign(services.sessionKey);
+  return { token, expiresAt };
+}
+
+export async function openSession(
+  services: SessionServices,
+  sessionId: string,
+  userId: string,
+): Promise<void> {
+  const record = JSON.stringify({ userId, createdAt: services.clock.now() });
+  await services.ephemeral.set(
+    ephemeralKeys.session(sessionId),
+    record,
+    services.config.auth.sessionTtlMs,
+  );
+}
+
+export async function endSession(services: SessionServices, sessionId: string): Promise<void> {
+  await services.ephemeral.delete(ephemeralKeys.session(sessionId));
+}
+
+/** The session that a token speaks for, or null when it is forged, expired or ended. */
+export async function verifySession(
+  services: SessionServices,
+  token: string,
+): Promise<SessionClaims | null> {
+  let claims: SessionClaims;
+  try {
+    const { payload } = await jwtVerify(token, services.sessionKey, {
+      algorithms: [ALGORITHM],
+      issuer: ISSUER,
+      audience: ISSUER,
+      requiredClaims: ['sub', 'jti', 'exp'],
+      currentDate: services.clock.now(),
+    });
+    claims = {
+      sessionId: payload.jti ?? '',
+      userId: payload.sub ?? '',
+      expiresAt: new Date((payload.exp ?? 0) * 1000),
+    };
+  } catch {
+    return null;
+  }
+  try {
+    return (await services.ephemeral.get(ephemeralKeys.session(claims.sessionId))) === null
+      ? null
+      : claims;
+  } catch (err) {
+    services.log.warn({ err }, 'sessions cannot be looked up; the signature counts');
+    return claims;
+  }
+}

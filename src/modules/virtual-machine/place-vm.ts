@@ -1,0 +1,85 @@
+/** Placement against the database: reads the candidates, lets the rules decide, and claims capacity. */
+import type { RunContext } from '../../core/command.js';
+import type { Tx } from '../../data/client.js';
+import { NoSuitableNodeError } from '../../errors.js';
+import { claimCapacity } from '../node/capacity.js';
+import { capacityOf } from '../node/rules.js';
+import {
+  type Candidate,
+  type Placement,
+  type PlacementRequest,
+  type PlacementSettings,
+  place,
+} from './placement.js';
+
+export function placementSettings({ config }: RunContext['services']): PlacementSettings {
+  const { cpuOvercommit, memoryOvercommit, policy } = config.placement;
+  return { overcommit: { cpu: cpuOvercommit, memory: memoryOvercommit }, policy };
+}
+
+/** The decision as things are now; nothing is claimed. Throws NoSuitableNodeError with each node's verdict. */
+export async function choosePlacement(
+  tx: Tx,
+  projectId: string,
+  request: PlacementRequest,
+  settings: PlacementSettings,
+): Promise<{ placement: Placement; candidates: readonly Candidate[] }> {
+  const candidates = await readCandidates(tx, projectId, request);
+  const placement = place(request, candidates, settings);
+  if (placement.ranked.length === 0) throw new NoSuitableNodeError(placement.verdicts);
+  return { placement, candidates };
+}
+
+/**
+ * Claims capacity on the best node that still has it. The loser of a race tries the next best,
+ * and when all were taken meanwhile, decides anew once, so that the verdicts it reports are true.
+ */
+export async function claimPlacement(
+  tx: Tx,
+  projectId: string,
+  request: PlacementRequest,
+  settings: PlacementSettings,
+): Promise<string> {
+  for (let round = 0; round < 2; round += 1) {
+    const { placement } = await choosePlacement(tx, projectId, request, settings);
+    for (const nodeId of placement.ranked) {
+      if (await claimCapacity(tx, nodeId, request.resources, settings.overcommit)) return nodeId;
+    }
+  }
+  const { placement } = await choosePlacement(tx, projectId, request, settings);
+  throw new NoSuitableNodeError(
+    placement.verdicts.map((v) => ({ ...v, fits: false, reasons: ['was taken meanwhile'] })),
+  );
+}
+
+async function readCandidates(
+  tx: Tx,
+  projectId: string,
+  request: PlacementRequest,
+): Promise<Candidate[]> {
+  const { constraints, clusterId } = request;
+  const wantsNeighbours =
+    constraints?.affinityLabels !== undefined || constraints?.antiAffinityLabels !== undefined;
+  const nodes = await tx.node.findMany({
+    where: clusterId === null ? {} : { clusterId },
+    select: {
+      id: true,
+      hostname: true,
+      clusterId: true,
+      phase: true,
+      intent: true,
+      allocatable: true,
+      allocated: true,
+      virtualMachines: {
+        where: wantsNeighbours ? { projectId, capacityClaimed: true } : { id: { in: [] } },
+        select: { labels: true },
+      },
+    },
+  });
+  return nodes.map(({ virtualMachines, allocatable, allocated, ...node }) => ({
+    ...node,
+    allocatable: capacityOf(allocatable),
+    allocated: capacityOf(allocated),
+    neighbours: virtualMachines.map((vm) => vm.labels as Record<string, string>),
+  }));
+}

@@ -1,0 +1,149 @@
+/** Power operations: each writes what should be and a task; the node's agent makes it so. */
+import { z } from 'zod';
+import type { Permission } from '../../core/authz.js';
+import { type Change, defineCommand, type Outcome, type RunContext } from '../../core/command.js';
+import { idOf, optional } from '../../core/input.js';
+import { readForEdit } from '../../core/versioned.js';
+import type { Tx } from '../../data/client.js';
+import { BusyError, ConflictError, InvalidStateError, NoSuitableNodeError } from '../../errors.js';
+import type { Task, VirtualMachine } from '../../gen/client/client.js';
+import { capacityOf } from '../node/rules.js';
+import { UNFINISHED } from '../task/rules.js';
+import { capacityChange } from './commands.js';
+import { claimPlacement, placementSettings } from './place-vm.js';
+import { VirtualMachineEntity } from './queries.js';
+import { decide, OPERATIONS, type Operation, stopsByForce } from './rules.js';
+import type { VmSpec } from './spec.js';
+
+const resourceType = 'VirtualMachine';
+
+/** The answer of every operation: without a task, there was nothing to do. */
+export interface OperationResult {
+  readonly virtualMachineId: string;
+  readonly taskId: string | null;
+}
+
+/** The machine, unless a task is at work on it: then BusyError names the task. */
+export async function readIdle(tx: Tx, id: string): Promise<VirtualMachine> {
+  const vm = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, id);
+  const task = await tx.task.findFirst({
+    where: { virtualMachineId: id, status: { in: [...UNFINISHED] } },
+  });
+  if (!task) return vm;
+  const message = `The task ${task.operation} (${task.status}, ${task.progressPercent} %) is at work on ${vm.name} since ${task.createdAt.toISOString()}. Wait for it.`;
+  throw new BusyError(message, {
+    taskId: task.id,
+    operation: task.operation,
+    since: task.createdAt,
+  });
+}
+
+/** Writes what should be, with the next generation, and the task that watches over it. The machine must still be as it was read. */
+export async function beginTask(
+  { tx, viewer, now, newId, services }: RunContext,
+  before: VirtualMachine,
+  operation: Operation,
+  force: boolean,
+  placed: { nodeId?: string; capacityClaimed?: boolean } = {},
+): Promise<{ after: VirtualMachine; task: Task }> {
+  const generation = before.generation + 1;
+  const [after] = await tx.virtualMachine.updateManyAndReturn({
+    where: { id: before.id, generation: before.generation },
+    data: { ...placed, generation, desiredState: OPERATIONS[operation].desired, statusMessage: '' },
+  });
+  if (!after) throw new ConflictError(resourceType, null);
+  const task = await tx.task.create({
+    data: {
+      id: newId(),
+      operation,
+      resourceType,
+      resourceId: before.id,
+      resourceName: before.name,
+      virtualMachineId: before.id,
+      nodeId: after.nodeId,
+      projectId: before.projectId,
+      generation,
+      force,
+      createdById: viewer.userId,
+      createdByName: viewer.name,
+      createdAt: now,
+      deadlineAt: new Date(now.getTime() + services.config.tasks.timeoutMs),
+    },
+  });
+  return { after, task };
+}
+
+export function taskChanges(before: VirtualMachine, after: VirtualMachine, task: Task): Change[] {
+  return [
+    { type: resourceType, id: after.id, before, after },
+    { type: 'Task', id: task.id, before: null, after: task },
+  ];
+}
+
+async function operate(
+  context: RunContext,
+  operation: Operation,
+  id: string,
+  force: boolean,
+): Promise<Outcome<OperationResult>> {
+  const before = await readIdle(context.tx, id);
+  if (decide(operation, before.powerState, force) === 'already') {
+    return { result: { virtualMachineId: id, taskId: null }, changed: [] };
+  }
+  const placed = operation === 'START' ? await placeForStart(context, before) : {};
+  const { after, task } = await beginTask(
+    context,
+    before,
+    operation,
+    force || (operation === 'STOP' && stopsByForce(before.powerState)),
+    placed,
+  );
+  const changed = taskChanges(before, after, task);
+  if (placed.nodeId) changed.push(capacityChange(placed.nodeId));
+  return { result: { virtualMachineId: id, taskId: task.id }, changed };
+}
+
+/** A machine that crashed still holds its capacity and starts where it is; a stopped one is placed anew. */
+async function placeForStart(
+  { tx, services }: RunContext,
+  vm: VirtualMachine,
+): Promise<{ nodeId?: string; capacityClaimed?: boolean }> {
+  if (vm.capacityClaimed) return {};
+  const request = {
+    resources: capacityOf(vm.resources),
+    constraints: (vm.spec as unknown as VmSpec).placement,
+    clusterId: vm.clusterId,
+    preferredNodeId: vm.nodeId,
+  };
+  const nodeId = await claimPlacement(tx, vm.projectId, request, placementSettings(services));
+  return { nodeId, capacityClaimed: true };
+}
+
+const target = z.object({ id: idOf('VirtualMachine') });
+const forcible = target.extend({ force: optional(z.boolean()) });
+
+function powerCommand(
+  operation: Operation,
+  options: { name: string; permission?: Permission; forcible?: boolean },
+) {
+  return defineCommand({
+    name: options.name,
+    resourceType,
+    permission: options.permission ?? 'vm:power',
+    subject: (input: { id: string }) => ({ entity: VirtualMachineEntity, id: input.id }),
+    input: options.forcible ? forcible : target,
+    errors: operation === 'START' ? [InvalidStateError, NoSuitableNodeError] : [InvalidStateError],
+    lock: (input) => [`vm/${input.id}`],
+    run: (context, input) =>
+      operate(context, operation, input.id, 'force' in input && input.force === true),
+  });
+}
+
+export const startVirtualMachine = powerCommand('START', { name: 'virtualMachine.start' });
+export const stopVirtualMachine = powerCommand('STOP', {
+  name: 'virtualMachine.stop',
+  forcible: true,
+});
+export const rebootVirtualMachine = powerCommand('REBOOT', { name: 'virtualMachine.reboot' });
+export const pauseVirtualMachine = powerCommand('PAUSE', { name: 'virtualMachine.pause' });
+export const resumeVirtualMachine = powerCommand('RESUME', { name: 'virtualMachine.resume' });

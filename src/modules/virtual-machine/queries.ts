@@ -1,0 +1,82 @@
+/** Virtual machines and their snapshots: seen by the project's members. */
+import { defineEntity, ofProject, through } from '../../core/entity.js';
+import * as enums from '../../gen/client/enums.js';
+import { builder } from '../../graphql/builder.js';
+import { flag, oneOf, range, ref, text } from '../../graphql/filters.js';
+import { declareList } from '../../graphql/list.js';
+
+const visibility = ofProject('projectId');
+
+export const VirtualMachineEntity = defineEntity({
+  type: 'VirtualMachine',
+  model: 'virtualMachine',
+  label: 'name',
+  visibility,
+  projectColumn: 'projectId',
+});
+
+export const SnapshotEntity = defineEntity({
+  type: 'VirtualMachineSnapshot',
+  model: 'vmSnapshot',
+  label: 'name',
+  visibility: through('virtualMachine', visibility),
+  projectColumn: null,
+});
+
+export const PowerStateEnum = builder.enumType('PowerState', {
+  description: 'What was last observed of a virtual machine.',
+  values: {
+    STOPPED: { value: enums.PowerState.STOPPED, description: 'Off.' },
+    RUNNING: { value: enums.PowerState.RUNNING, description: 'On.' },
+    PAUSED: { value: enums.PowerState.PAUSED, description: 'Frozen in memory.' },
+    SUSPENDED: { value: enums.PowerState.SUSPENDED, description: 'Frozen on disk.' },
+    CRASHED: {
+      value: enums.PowerState.CRASHED,
+      description: 'Ended by a fault of its own or of its hypervisor.',
+    },
+    UNKNOWN: { value: enums.PowerState.UNKNOWN, description: 'Its node does not report.' },
+  },
+});
+
+export const DesiredStateEnum = builder.enumType('DesiredState', {
+  description: 'What should be of a virtual machine; its agent works towards it.',
+  values: {
+    STOPPED: { value: enums.DesiredState.STOPPED, description: 'Off.' },
+    RUNNING: { value: enums.DesiredState.RUNNING, description: 'On.' },
+    PAUSED: { value: enums.DesiredState.PAUSED, description: 'Frozen in memory.' },
+    SUSPENDED: { value: enums.DesiredState.SUSPENDED, description: 'Frozen on disk.' },
+    DELETED: { value: enums.DesiredState.DELETED, description: 'Gone.' },
+  },
+});
+
+export const virtualMachines = declareList(VirtualMachineEntity, {
+  filter: {
+    name: text(),
+    description: text(),
+    powerState: oneOf('PowerState', PowerStateEnum),
+    desiredState: oneOf('DesiredState', DesiredStateEnum),
+    project: ref('projectId', 'Project'),
+    cluster: ref('clusterId', 'Cluster'),
+    hypervisorNode: ref('nodeId', 'HypervisorNode'),
+    deletionProtected: flag(),
+    createdAt: range(),
+    updatedAt: range(),
+  },
+  order: { NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
+});
+
+export const SnapshotStateEnum = builder.enumType('SnapshotState', {
+  description: 'The state of a snapshot.',
+  values: {
+    CREATING: { value: enums.SnapshotState.CREATING, description: 'Being taken.' },
+    AVAILABLE: { value: enums.SnapshotState.AVAILABLE, description: 'Can be reverted to.' },
+    REVERTING: { value: enums.SnapshotState.REVERTING, description: 'Being reverted to.' },
+    DELETING: { value: enums.SnapshotState.DELETING, description: 'Being deleted.' },
+    ERROR: { value: enums.SnapshotState.ERROR, description: 'Not usable.' },
+  },
+});
+
+export const snapshots = declareList(SnapshotEntity, {
+  filter: { name: text(), state: oneOf('SnapshotState', SnapshotStateEnum), createdAt: range() },
+  order: { CREATED_AT: 'createdAt', NAME: 'name' },
+});

@@ -1,0 +1,132 @@
+/** What a new virtual machine refers to: each must exist, be visible to the caller, and belong to the project or be shared. */
+import type { RunContext } from '../../core/command.js';
+import { delegateOf, type Entity } from '../../core/entity.js';
+import type { Tx } from '../../data/client.js';
+import { ConflictError, InvalidStateError, NotFoundError, ValidationError } from '../../errors.js';
+import type { Volume } from '../../gen/client/client.js';
+import { ClusterEntity } from '../cluster/queries.js';
+import { ImageEntity } from '../image/queries.js';
+import { VirtualNetworkEntity } from '../network/queries.js';
+import { NodeEntity } from '../node/queries.js';
+import { SecurityGroupEntity } from '../security/queries.js';
+import { VolumeEntity } from '../storage/queries.js';
+import type { VmSpec } from './spec.js';
+
+type Context = Pick<RunContext, 'tx' | 'viewer'>;
+
+/** Finds all ids in one statement; the first that is missing, hidden, or of another project is blamed by its path. */
+async function requireAll(
+  { tx, viewer }: Context,
+  entity: Entity,
+  wanted: readonly { id: string; path: readonly string[] }[],
+  projectId: string,
+): Promise<Map<string, Record<string, unknown>>> {
+  if (wanted.length === 0) return new Map();
+  const rows = await delegateOf(tx, entity.model).findMany({
+    where: { AND: [{ id: { in: wanted.map((w) => w.id) } }, entity.visibility.where(viewer)] },
+  });
+  const found = new Map(rows.map((row) => [String(row.id), row]));
+  for (const { id, path } of wanted) {
+    const row = found.get(id);
+    if (!row) throw new NotFoundError(entity.type, path);
+    const owner = entity.projectColumn ? row[entity.projectColumn] : null;
+    if (owner !== null && owner !== projectId && row.public !== true) {
+      throw ValidationError.of(path, `The ${entity.type} belongs to another project.`);
+    }
+  }
+  return found;
+}
+
+/** Checks every reference of the spec. Throws NotFoundError or ValidationError with the path of the culprit. */
+export async function checkReferences(
+  context: Context,
+  projectId: string,
+  spec: VmSpec,
+): Promise<void> {
+  const { disks = [], nics = [], cdroms = [], placement } = spec;
+  const at = (list: string, index: number, field: string) => ['spec', list, String(index), field];
+  const volumes = await requireAll(
+    context,
+    VolumeEntity,
+    disks.map((d, i) => ({ id: d.volumeId, path: at('disks', i, 'volumeId') })),
+    projectId,
+  );
+  for (const [i, disk] of disks.entries()) {
+    const volume = volumes.get(disk.volumeId) as unknown as Volume;
+    if (volume.phase !== 'READY') {
+      throw ValidationError.of(
+        at('disks', i, 'volumeId'),
+        `The volume ${volume.name} is ${volume.phase}; only a READY one can be attached.`,
+      );
+    }
+  }
+  await requireAll(
+    context,
+    VirtualNetworkEntity,
+    nics.map((n, i) => ({ id: n.networkId, path: at('nics', i, 'networkId') })),
+    projectId,
+  );
+  const groups = nics.flatMap((n, i) =>
+    (n.securityGroupIds ?? []).map((id) => ({ id, path: at('nics', i, 'securityGroupIds') })),
+  );
+  await requireAll(context, SecurityGroupEntity, groups, projectId);
+  const images = await requireAll(
+    context,
+    ImageEntity,
+    cdroms.map((c, i) => ({ id: c.imageId, path: at('cdroms', i, 'imageId') })),
+    projectId,
+  );
+  for (const image of images.values()) {
+    if (image.phase !== 'AVAILABLE')
+      throw new InvalidStateError('Using the image', String(image.phase), []);
+  }
+  if (placement?.clusterId) {
+    await requireAll(
+      context,
+      ClusterEntity,
+      [{ id: placement.clusterId, path: ['spec', 'placement', 'clusterId'] }],
+      projectId,
+    );
+  }
+  const nodes = (['requiredNodeIds', 'excludedNodeIds'] as const).flatMap((field) =>
+    (placement?.[field] ?? []).map((id) => ({ id, path: ['spec', 'placement', field] })),
+  );
+  await requireAll(context, NodeEntity, nodes, projectId);
+}
+
+/** Attaches READY volumes: each by one conditional update, so that of two who want the same one, one gets it. */
+export async function attachVolumes(
+  tx: Tx,
+  vmId: string,
+  spec: VmSpec,
+): Promise<{ before: Volume; after: Volume }[]> {
+  const attached: { before: Volume; after: Volume }[] = [];
+  for (const { volumeId } of spec.disks ?? []) {
+    const [after] = await tx.volume.updateManyAndReturn({
+      where: { id: volumeId, phase: 'READY', attachedVmId: null },
+      data: { phase: 'IN_USE', attachedVmId: vmId },
+    });
+    if (!after) throw new ConflictError('Volume', null);
+    attached.push({ before: { ...after, phase: 'READY', attachedVmId: null }, after });
+  }
+  return attached;
+}
+
+/** Frees what the machine had attached. */
+export async function detachVolumes(
+  tx: Tx,
+  vmId: string,
+): Promise<{ before: Volume; after: Volume }[]> {
+  const freed = await tx.volume.updateManyAndReturn({
+    where: { attachedVmId: vmId },
+    data: { phase: 'READY', attachedVmId: null, devicePath: '' },
+  });
+  return freed.map((after) => ({
+    before: { ...after, phase: 'IN_USE' as const, attachedVmId: vmId },
+    after,
+  }));
+}
+
+export function groupIdsOf(spec: VmSpec): string[] {
+  return [...new Set((spec.nics ?? []).flatMap((nic) => nic.securityGroupIds ?? []))];
+}

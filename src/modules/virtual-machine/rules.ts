@@ -1,0 +1,109 @@
+/**
+ * The states of a virtual machine and what may be done in each: one table. Pure.
+ * The tests run every pair of it; docs/states.md is printed from it.
+ */
+import { InvalidStateError } from '../../errors.js';
+import type { DesiredState, PowerState } from '../../gen/client/enums.js';
+
+export type Operation = 'START' | 'STOP' | 'REBOOT' | 'PAUSE' | 'RESUME' | 'DELETE';
+
+interface OperationRule {
+  /** States that the operation starts from. */
+  readonly from: readonly PowerState[];
+  /** States in which there is nothing to do: it succeeds and changes nothing. */
+  readonly already: readonly PowerState[];
+  /** Further states that it starts from when the caller forces it. */
+  readonly forced: readonly PowerState[];
+  readonly desired: DesiredState;
+  /** What to do instead, by state. */
+  readonly hints: Partial<Record<PowerState, string>>;
+}
+
+const ASK_THE_NODE = 'Its node does not report; bring the node back first.';
+
+export const OPERATIONS: Readonly<Record<Operation, OperationRule>> = {
+  START: {
+    from: ['STOPPED', 'CRASHED'],
+    already: ['RUNNING'],
+    forced: [],
+    desired: 'RUNNING',
+    hints: { PAUSED: 'Resume it instead.', SUSPENDED: 'Resume it instead.', UNKNOWN: ASK_THE_NODE },
+  },
+  STOP: {
+    from: ['RUNNING', 'PAUSED', 'SUSPENDED', 'CRASHED'],
+    already: ['STOPPED'],
+    forced: [],
+    desired: 'STOPPED',
+    hints: { UNKNOWN: ASK_THE_NODE },
+  },
+  REBOOT: {
+    from: ['RUNNING'],
+    already: [],
+    forced: [],
+    desired: 'RUNNING',
+    hints: {
+      STOPPED: 'Start it instead.',
+      PAUSED: 'Resume it first.',
+      SUSPENDED: 'Resume it first.',
+      UNKNOWN: ASK_THE_NODE,
+    },
+  },
+  PAUSE: {
+    from: ['RUNNING'],
+    already: ['PAUSED'],
+    forced: [],
+    desired: 'PAUSED',
+    hints: { UNKNOWN: ASK_THE_NODE },
+  },
+  RESUME: {
+    from: ['PAUSED', 'SUSPENDED'],
+    already: ['RUNNING'],
+    forced: [],
+    desired: 'RUNNING',
+    hints: { STOPPED: 'Start it instead.', CRASHED: 'Start it instead.', UNKNOWN: ASK_THE_NODE },
+  },
+  DELETE: {
+    from: ['STOPPED', 'CRASHED'],
+    already: [],
+    forced: ['RUNNING', 'PAUSED', 'SUSPENDED'],
+    desired: 'DELETED',
+    hints: {
+      RUNNING: 'Stop it first, or set "force".',
+      PAUSED: 'Stop it first, or set "force".',
+      SUSPENDED: 'Stop it first, or set "force".',
+      UNKNOWN: ASK_THE_NODE,
+    },
+  },
+};
+
+/** Nothing can be shut down gently from these: a stop is a power-off at once. */
+export function stopsByForce(state: PowerState): boolean {
+  return state === 'SUSPENDED' || state === 'CRASHED';
+}
+
+export function allowedOperations(state: PowerState): Operation[] {
+  return (Object.keys(OPERATIONS) as Operation[]).filter((name) =>
+    OPERATIONS[name].from.includes(state),
+  );
+}
+
+/**
+ * Whether an operation goes ahead or is done already.
+ * @throws InvalidStateError naming the state and what is possible instead
+ */
+export function decide(
+  operation: Operation,
+  state: PowerState,
+  force: boolean,
+): 'proceed' | 'already' {
+  const rule = OPERATIONS[operation];
+  if (rule.already.includes(state)) return 'already';
+  if (rule.from.includes(state) || (force && rule.forced.includes(state))) return 'proceed';
+  throw new InvalidStateError(operation, state, allowedOperations(state), rule.hints[state]);
+}
+
+/** What should be from now on when an operation came to nothing: whatever is, so that nothing happens later by surprise. */
+export function settledState(observed: PowerState, desired: DesiredState): DesiredState {
+  if (observed === 'UNKNOWN') return desired === 'DELETED' ? 'STOPPED' : desired;
+  return observed === 'CRASHED' ? 'STOPPED' : observed;
+}

@@ -1,0 +1,38 @@
+/** The whole API: each module adds its types and fields to the builder when it is imported. */
+import './graphql/scalars.js';
+import './graphql/errors.js';
+import './modules/user/schema.js';
+import './modules/project/schema.js';
+import './modules/cluster/schema.js';
+import './modules/node/schema.js';
+import './modules/storage/schema.js';
+import './modules/image/schema.js';
+import './modules/network/schema.js';
+import './modules/security/schema.js';
+import './modules/task/schema.js';
+import './modules/task/subscriptions.js';
+import './modules/virtual-machine/schema.js';
+import './modules/virtual-machine/snapshot-schema.js';
+import './modules/virtual-machine/subscriptions.js';
+import './modules/metrics/schema.js';
+import './modules/metrics/subscriptions.js';
+import './modules/report/schema.js';
+import './modules/alert/schema.js';
+import './modules/drs/schema.js';
+import './modules/audit/schema.js';
+import './modules/server-info/schema.js';
+import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
+import { builder } from './graphql/builder.js';
+
+let built: GraphQLSchema | undefined;
+
+/** Built once for the process; it holds no state. */
+export function buildSchema(): GraphQLSchema {
+  built ??= builder.toSchema({ sortSchema: true });
+  return built;
+}
+
+/** The public contract as text: what src/schema.graphql must contain. */
+export function printApi(): string {
+  return `${printSchema(lexicographicSortSchema(buildSchema()))}\n`;
+}
