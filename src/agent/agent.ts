@@ -1,0 +1,128 @@
+/**
+ * The node agent: measures its machine, observes its hypervisor, reports both, and does what it is told.
+ * Level-triggered: every report is whole, so a lost one costs an interval and nothing else.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../log.js';
+import { Report, WhoAmI } from './documents.js';
+import type { Hypervisor } from './hypervisor.js';
+import { ApiError, type Transport } from './transport.js';
+import type { Machine, NodeFigures, ObservedVm } from './types.js';
+
+export interface AgentOptions {
+  readonly transport: Transport;
+  readonly machine: Machine;
+  readonly hypervisor: Hypervisor;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** While operations run their progress is reported this often, in milliseconds. */
+const BUSY_INTERVAL_MS = 500;
+const MAX_BACKOFF_MS = 30_000;
+
+/** The token is not an agent's, or does not count. Trying again would not help. */
+export class NotAnAgentError extends Error {}
+
+/**
+ * Runs until the signal aborts. Whatever goes wrong on the way is tried again with growing pauses.
+ * @throws NotAnAgentError at the start, when the token is refused
+ */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const { log, signal, machine, hypervisor } = options;
+  const reporter = createReporter(options, await findNode(options));
+  let failures = 0;
+  while (!signal.aborted) {
+    let pauseMs: number;
+    try {
+      pauseMs = await reporter();
+      failures = 0;
+    } catch (err) {
+      failures += 1;
+      pauseMs =
+        Math.min(MAX_BACKOFF_MS, 500 * 2 ** Math.min(failures, 7)) * (0.5 + Math.random() / 2);
+      log.warn({ err, failures }, 'a report did not get through');
+    }
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+  }
+  machine.close();
+  hypervisor.close();
+}
+
+/** Waits for the control plane to come up, as long as it takes; a refusal ends the wait. */
+async function findNode({ transport, signal, log }: AgentOptions): Promise<string> {
+  for (let failures = 0; ; failures += 1) {
+    try {
+      const { viewer } = await transport.send(WhoAmI, {});
+      if (viewer?.hypervisorNodeId) return viewer.hypervisorNodeId;
+      throw new NotAnAgentError(
+        `The token belongs to ${viewer?.name ?? 'nobody'}, not to a node. Make one with issueAgentToken.`,
+      );
+    } catch (error) {
+      if (error instanceof NotAnAgentError || signal.aborted) throw error;
+      if (error instanceof ApiError && error.code === 'UNAUTHENTICATED')
+        throw new NotAnAgentError(error.message);
+      log.warn({ err: error }, 'the control plane does not answer yet');
+    }
+    await sleep(Math.min(MAX_BACKOFF_MS, 500 * 2 ** Math.min(failures, 6)), undefined, {
+      signal,
+    }).catch(() => undefined);
+  }
+}
+
+/** Each call makes one report and applies the answer; it returns how long to wait, in milliseconds. */
+function createReporter(
+  { transport, machine, hypervisor, log }: AgentOptions,
+  nodeId: string,
+): () => Promise<number> {
+  const agentInstance = randomUUID();
+  let sequence = 0;
+  let sentHardware = '';
+  return async () => {
+    const figures = await machine.read();
+    const { spec, systemInfo } = figures;
+    const hardware = JSON.stringify([spec, systemInfo]);
+    const observed = hypervisor.observe();
+    sequence += 1;
+    const { reportNode: answer } = await transport.send(Report, {
+      input: {
+        nodeId,
+        agentInstance,
+        sequence,
+        metrics: figures.metrics,
+        virtualMachines: observed.map(observedInput),
+        ...(hardware === sentHardware ? {} : hardwareInput(figures)),
+      },
+    });
+    if (answer.__typename !== 'ReportNodePayload') throw new ApiError(answer.code, answer.message);
+    sentHardware = hardware;
+    for (const { vcpus, memoryMib, guestOs, ...assignment } of answer.assignments) {
+      log.info(
+        {
+          virtualMachine: assignment.name,
+          operation: assignment.operation,
+          desiredState: assignment.desiredState,
+        },
+        'assignment',
+      );
+      hypervisor.apply({
+        ...assignment,
+        operation: assignment.operation ?? null,
+        spec: { vcpus, memoryMib, guestOs: guestOs ?? null },
+      });
+    }
+    for (const id of answer.unknownVirtualMachineIds) hypervisor.remove(id);
+    const busy =
+      answer.assignments.length > 0 || observed.some((vm) => vm.progressPercent !== null);
+    return busy ? Math.min(BUSY_INTERVAL_MS, answer.reportIntervalMs) : answer.reportIntervalMs;
+  };
+}
+
+function hardwareInput({ spec, systemInfo }: NodeFigures) {
+  return { spec, systemInfo };
+}
+
+function observedInput({ operation: _, ...vm }: ObservedVm) {
+  return vm;
+}

@@ -1,0 +1,142 @@
+/** createApp: the one place that wires. Opens what the configuration names, in order, and closes it in the reverse order. */
+import { randomBytes } from 'node:crypto';
+import { type Clock, systemClock } from './clock.js';
+import type { Config } from './config/model.js';
+import { nodeHealth } from './controllers/node-health.js';
+import { type ControllerRunner, startControllers } from './controllers/runner.js';
+import { retention, taskDeadlines } from './controllers/task-keeper.js';
+import { openInProcessCoordination } from './coordination/in-process.js';
+import type { Services } from './core/context.js';
+import { openHintBus } from './core/hints.js';
+import { createMetrics } from './core/metrics.js';
+import type { Data } from './data/client.js';
+import { openData } from './data/open.js';
+import { openInProcessEphemeral } from './ephemeral/in-process.js';
+import type { Logger } from './log.js';
+import { createAuthenticator } from './modules/user/authenticate.js';
+import { buildSchema } from './schema.js';
+import { type HttpServer, listen } from './server/http.js';
+import { inRequestScope } from './server/request.js';
+import { openSockets } from './server/websocket.js';
+import { makeYoga } from './server/yoga.js';
+
+export interface AppOptions {
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** An opened database, for tests that share one; it is not closed with the app. */
+  readonly data?: Data;
+  /** Where the prepared in-memory database is kept. */
+  readonly cacheDir?: string;
+}
+
+export interface App {
+  readonly services: Services;
+  /** Serves one request without a socket; the same code that the HTTP server runs. */
+  fetch(request: Request): Promise<Response>;
+  /** Listens, and begins the controllers. */
+  start(): Promise<HttpServer>;
+  /** Begins the controllers alone, for embedding. */
+  startControllers(): void;
+  /** Refuses new work, lets running work finish within `server.shutdown_timeout`, closes everything. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+export async function createApp(config: Config, options: AppOptions): Promise<App> {
+  const { log, clock = systemClock } = options;
+  const data =
+    options.data ??
+    (await openData(config, log, options.cacheDir ? { cacheDir: options.cacheDir } : {}));
+  const ephemeral = openInProcessEphemeral();
+  const coordination = openInProcessCoordination(() => clock.now());
+  const hints = await openHintBus(ephemeral, log);
+  const metrics = createMetrics();
+  const stopCounting = data.onStatement((_sql, durationMs) =>
+    metrics.statements.observe(durationMs / 1000),
+  );
+  const services: Services = {
+    config,
+    log,
+    clock,
+    data,
+    ephemeral,
+    coordination,
+    hints,
+    metrics,
+    sessionKey: sessionKey(config, log),
+    degraded: () => degradations(config, data),
+  };
+  log.info(
+    {
+      mode: config.mode,
+      database: data.kind,
+      coordination: coordination.kind,
+      ephemeral: ephemeral.kind,
+    },
+    'adapters chosen',
+  );
+  if (config.mode === 'production') {
+    log.warn(
+      'etcd and Redis are not used yet by this version: run a single instance; sessions and metrics end with it',
+    );
+  }
+
+  const shutdown = new AbortController();
+  let draining = false;
+  const authenticate = createAuthenticator(services);
+  const yoga = makeYoga({
+    services,
+    schema: buildSchema(),
+    authenticate,
+    shutdown: shutdown.signal,
+    isDraining: () => draining,
+  });
+  let server: HttpServer | null = null;
+  let controllers: ControllerRunner | null = null;
+  let stopped: Promise<void> | null = null;
+
+  const app: App = {
+    services,
+    fetch: (request) => inRequestScope(async () => yoga.fetch(request)),
+    startControllers() {
+      controllers ??= startControllers(services, [nodeHealth, taskDeadlines, retention]);
+    },
+    async start() {
+      const sockets = openSockets(services, yoga, authenticate, shutdown.signal);
+      server = await listen(yoga, sockets, config.server);
+      app.startControllers();
+      return server;
+    },
+    stop() {
+      stopped ??= stopAll();
+      return stopped;
+    },
+  };
+
+  /** The order matters: nothing new comes in, streams end, running requests finish, and only then what they use is closed. */
+  async function stopAll(): Promise<void> {
+    draining = true;
+    shutdown.abort();
+    await controllers?.stop();
+    await server?.stop(config.server.shutdownTimeoutMs);
+    await hints.close();
+    await coordination.close();
+    await ephemeral.close();
+    stopCounting();
+    if (!options.data) await data.close();
+  }
+
+  return app;
+}
+
+function sessionKey({ mode, auth }: Config, log: Logger): Uint8Array {
+  if (auth.jwtSecret !== null) return new TextEncoder().encode(auth.jwtSecret);
+  if (mode === 'production')
+    log.warn('auth.jwt_secret_file is not set: sessions end when this process does');
+  return randomBytes(32);
+}
+
+/** In dev mode everything is in memory because that was asked for; in production that is a degradation. */
+function degradations(config: Config, data: Data): string[] {
+  if (config.mode === 'dev') return [];
+  return [...(data.kind === 'memory' ? ['postgres'] : []), 'etcd', 'redis'];
+}

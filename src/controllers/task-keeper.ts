@@ -1,0 +1,37 @@
+/** Ends tasks that are past their deadline, and forgets what is too old to matter: finished tasks and used idempotency keys. */
+import { execute } from '../core/command.js';
+import { UNFINISHED } from '../modules/task/rules.js';
+import { expireTask } from '../modules/virtual-machine/system-commands.js';
+import type { Controller } from './runner.js';
+import { systemCall } from './system-call.js';
+
+export const taskDeadlines: Controller = {
+  name: 'task-deadlines',
+  intervalMs: 1_000,
+  async run(services, stillLeading, signal) {
+    const overdue = await services.data.db.task.findMany({
+      where: { status: { in: [...UNFINISHED] }, deadlineAt: { lte: services.clock.now() } },
+      select: { id: true },
+      orderBy: { deadlineAt: 'asc' },
+      take: 100,
+    });
+    for (const { id } of overdue) {
+      if (!stillLeading()) return;
+      await execute(expireTask, { taskId: id }, systemCall(services, 'task-deadlines', signal));
+    }
+  },
+};
+
+/** Deleting what has expired changes nothing that anybody could still ask for; it is housekeeping, not a command. */
+export const retention: Controller = {
+  name: 'retention',
+  intervalMs: 10 * 60_000,
+  async run({ data, clock, config }, stillLeading) {
+    const now = clock.now();
+    if (!stillLeading()) return;
+    await data.db.idempotencyKey.deleteMany({ where: { expiresAt: { lte: now } } });
+    if (!stillLeading()) return;
+    const finishedBefore = new Date(now.getTime() - config.tasks.retentionMs);
+    await data.db.task.deleteMany({ where: { finishedAt: { lte: finishedBefore } } });
+  },
+};

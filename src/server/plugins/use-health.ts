@@ -1,0 +1,54 @@
+/** `/healthz`: the process is alive. `/readyz`: it should be sent requests. `/metrics`: its figures, for Prometheus. */
+import type { Plugin } from 'graphql-yoga';
+import type { Services } from '../../core/context.js';
+
+const PING_TIMEOUT_MS = 2_000;
+
+export function useHealth(services: Services, isDraining: () => boolean): Plugin {
+  return {
+    async onRequest({ url, endResponse, fetchAPI }) {
+      const { Response } = fetchAPI;
+      if (url.pathname === '/healthz') endResponse(new Response('ok\n'));
+      if (url.pathname === '/readyz') {
+        const obstacles = await findObstacles(services, isDraining());
+        const status = obstacles.length === 0 ? 200 : 503;
+        endResponse(
+          Response.json(
+            { ready: status === 200, obstacles, degraded: services.degraded() },
+            { status },
+          ),
+        );
+      }
+      if (url.pathname === '/metrics') {
+        const { registry, pool } = services.metrics;
+        const { total, idle, waiting } = services.data.pool();
+        for (const [state, value] of Object.entries({ total, idle, waiting }))
+          pool.set({ state }, value);
+        endResponse(
+          new Response(await registry.metrics(), {
+            headers: { 'content-type': registry.contentType },
+          }),
+        );
+      }
+    },
+  };
+}
+
+async function findObstacles({ data, config }: Services, draining: boolean): Promise<string[]> {
+  if (draining) return ['shutting down'];
+  const obstacles: string[] = [];
+  if (config.mode === 'production' && !data.persistent)
+    obstacles.push('serving from memory: PostgreSQL cannot be reached');
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('late')), PING_TIMEOUT_MS);
+    });
+    await Promise.race([data.ping(), late]);
+  } catch {
+    obstacles.push('the database does not answer');
+  } finally {
+    clearTimeout(timer);
+  }
+  return obstacles;
+}
