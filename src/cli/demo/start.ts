@@ -1,0 +1,119 @@
+/** Dev mode: the demo data set, and for each of its nodes the same agent as a real one has, in this process. */
+import { runAgent } from '../../agent/agent.js';
+import { preloadedHypervisor } from '../../agent/preload.js';
+import { createSimulatedMachine } from '../../agent/simulated-machine.js';
+import { openTransport } from '../../agent/transport.js';
+import type { NodeSpec } from '../../agent/types.js';
+import type { App } from '../../app.js';
+import { systemViewer } from '../../core/authz.js';
+import { execute } from '../../core/command.js';
+import { encodeGlobalId, newId } from '../../ids.js';
+import type { Logger } from '../../log.js';
+import { issueAgentToken } from '../../modules/node/commands.js';
+import { capacityOf } from '../../modules/node/rules.js';
+import { hashPassword } from '../../modules/user/password.js';
+import { VERSION } from '../../version.js';
+import { DEMO_USERS, seedDemo } from './seed.js';
+
+export interface Demo {
+  greeting(url: string): string;
+  stop(): Promise<void>;
+}
+
+export async function startDemo(app: App, log: Logger): Promise<Demo> {
+  const { services } = app;
+  const { nodeIds } = await seedDemo(services.data.db, { now: services.clock.now(), hashPassword });
+  const stopping = new AbortController();
+  const agents = await Promise.all(nodeIds.map((id) => startAgent(app, id, log, stopping.signal)));
+  return {
+    greeting,
+    async stop() {
+      stopping.abort();
+      await Promise.all(agents.map(({ ended }) => ended));
+    },
+  };
+}
+
+/** The promise stands in an object: waiting for the start must not wait for the end. */
+async function startAgent(
+  app: App,
+  nodeId: string,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<{ ended: Promise<void> }> {
+  const token = await tokenFor(app, nodeId, signal);
+  const node = await app.services.data.db.node.findUniqueOrThrow({
+    where: { id: nodeId },
+    include: { virtualMachines: true },
+  });
+  const hypervisor = preloadedHypervisor(
+    node.hostname,
+    node.virtualMachines.map((vm) => ({
+      virtualMachineId: encodeGlobalId('VirtualMachine', vm.id),
+      name: vm.name,
+      powerState: vm.powerState,
+      generation: vm.generation,
+      ipAddresses: vm.ipAddresses,
+      spec: { ...capacityOf(vm.resources), guestOs: null },
+    })),
+  );
+  const machine = createSimulatedMachine({
+    seed: node.hostname,
+    workload: hypervisor.workload,
+    systemInfo: {
+      ...(node.systemInfo as object),
+      agentVersion: VERSION,
+      hypervisorVersion: `simulated ${VERSION}`,
+    },
+    spec: node.spec as unknown as NodeSpec,
+  });
+  const transport = openTransport('http://in-process/graphql', token, (request) =>
+    app.fetch(request),
+  );
+  const ended = runAgent({
+    transport,
+    machine,
+    hypervisor,
+    log: log.child({ agent: node.hostname }, { level: 'warn' }),
+    signal,
+  });
+  return {
+    ended: ended.catch((err: unknown) =>
+      log.error({ err, node: node.hostname }, 'a demo agent ended'),
+    ),
+  };
+}
+
+async function tokenFor({ services }: App, nodeId: string, signal: AbortSignal): Promise<string> {
+  const input = { nodeId: encodeGlobalId('HypervisorNode', nodeId), name: 'demo' };
+  const call = {
+    services,
+    requestId: newId(),
+    viewer: systemViewer('demo'),
+    ipAddress: null,
+    userAgent: '',
+    signal,
+  };
+  const { result } = await execute(issueAgentToken, input, call);
+  if (result.token === null) throw new Error('no token for a demo agent');
+  return result.token;
+}
+
+function greeting(url: string): string {
+  const users = DEMO_USERS.map(
+    ({ username, password, role }) => `    ${username.padEnd(10)} ${password.padEnd(15)} ${role}`,
+  );
+  return [
+    '',
+    `  Quantix-vDC ${VERSION}: a demo datacenter is running.`,
+    '',
+    `  API and GraphiQL   ${url}/graphql`,
+    '',
+    '  Sign in as',
+    ...users,
+    '',
+    '  Everything is in memory: what you change is lost when this stops. Stop it with Ctrl-C.',
+    '',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,41 @@
+/** Reference pages that are printed from the code, so that they cannot drift from it. */
+import { permissionsOf, type Role } from '../core/authz.js';
+import type { PowerState } from '../gen/client/enums.js';
+import { PowerState as PowerStates } from '../gen/client/enums.js';
+import { OPERATIONS, type Operation } from '../modules/virtual-machine/rules.js';
+
+const HEADER = '<!-- Printed from the code by "npm run schema". Do not edit. -->\n\n';
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
+  return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
+}
+
+/** The table of states and operations of virtual machines. */
+export function printStates(): string {
+  const states = Object.keys(PowerStates) as PowerState[];
+  const rows = (Object.keys(OPERATIONS) as Operation[]).map((operation) => {
+    const rule = OPERATIONS[operation];
+    const cell = (state: PowerState) => {
+      if (rule.already.includes(state)) return 'already';
+      if (rule.from.includes(state)) return `yes → ${rule.desired}`;
+      return rule.forced.includes(state) ? `forced → ${rule.desired}` : (rule.hints[state] ?? 'no');
+    };
+    return [operation, ...states.map(cell)];
+  });
+  return `${HEADER}# Operations of virtual machines by power state\n\n"yes": goes ahead, and what should be becomes the state after the arrow. "already": succeeds and changes nothing.
+"forced": goes ahead with \`force: true\`. Everything else is refused with \`InvalidStateError\`, which names what is possible.
+While a task is at work on the machine, every operation gets \`BusyError\` with the task's id.\n\n${table(['', ...states], rows)}`;
+}
+
+/** The table of roles and permissions. */
+export function printPermissions(): string {
+  const roles: readonly Role[] = ['ADMIN', 'OPERATOR', 'VIEWER', 'AGENT'];
+  const all = [...new Set(roles.flatMap(permissionsOf))].sort();
+  const rows = all.map((permission) => [
+    `\`${permission}\``,
+    ...roles.map((role) => (permissionsOf(role).includes(permission) ? 'yes' : '')),
+  ]);
+  return `${HEADER}# Roles and permissions\n\nOutside ADMIN, objects of a project exist only for its members, and writing in a project also needs the role OPERATOR in it.
+Infrastructure (clusters, nodes) is read by every user and written by ADMIN.\n\n${table(['', ...roles], rows)}`;
+}

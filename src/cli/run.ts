@@ -1,0 +1,78 @@
+/** Chooses the sub-command. */
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { VERSION } from '../version.js';
+import { HELP, UsageError } from './usage.js';
+
+const OPTIONS = {
+  config: { type: 'string' },
+  dev: { type: 'boolean' },
+  host: { type: 'string' },
+  port: { type: 'string' },
+  'log-level': { type: 'string' },
+  to: { type: 'string' },
+  role: { type: 'string' },
+  email: { type: 'string' },
+  server: { type: 'string' },
+  token: { type: 'string' },
+  simulate: { type: 'string' },
+  version: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies ParseArgsConfig['options'];
+
+export type Options = {
+  [K in keyof typeof OPTIONS]?: (typeof OPTIONS)[K]['type'] extends 'boolean' ? boolean : string;
+};
+
+interface Command {
+  readonly options: readonly (keyof Options)[];
+  /** Imported when it is run, so that --version does not load a server. */
+  readonly load: () => Promise<(words: readonly string[], options: Options) => Promise<number>>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: {
+    options: ['config', 'dev', 'host', 'port', 'log-level'],
+    load: async () => (await import('./serve.js')).serve,
+  },
+  migrate: {
+    options: ['config', 'to', 'log-level'],
+    load: async () => (await import('./migrate.js')).migrate,
+  },
+  user: {
+    options: ['config', 'role', 'email', 'log-level'],
+    load: async () => (await import('./user.js')).user,
+  },
+  agent: {
+    options: ['server', 'token', 'simulate', 'log-level'],
+    load: async () => (await import('./agent.js')).agent,
+  },
+};
+
+/** @returns the exit code. Throws UsageError or ConfigError for exit code 2. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(argv);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if (values.version) {
+    process.stdout.write(`qx-controlplane ${VERSION}\n`);
+    return 0;
+  }
+  const [name = 'serve', ...words] = positionals;
+  const command = COMMANDS[name];
+  if (!command) throw new UsageError(`There is no command "${name}".`);
+  for (const option of Object.keys(values) as (keyof Options)[]) {
+    if (!command.options.includes(option))
+      throw new UsageError(`The command "${name}" has no option --${option}.`);
+  }
+  return (await command.load())(words, values);
+}
+
+function parse(argv: readonly string[]): { values: Options; positionals: string[] } {
+  try {
+    return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true }) as never;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}

@@ -1,0 +1,54 @@
+/** `serve`: runs the control plane until it is told to stop. */
+import { createApp } from '../app.js';
+import { describeConfig } from '../config/describe.js';
+import { startDemo } from './demo/start.js';
+import type { Options } from './run.js';
+import { settingsOf } from './settings.js';
+import { UsageError } from './usage.js';
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+export async function serve(words: readonly string[], options: Options): Promise<number> {
+  if (words.length > 0) throw new UsageError(`serve takes no "${words[0]}".`);
+  const { config, log } = settingsOf(options);
+  log.debug({ config: describeConfig(config) }, 'configuration');
+  const stopped = nextSignal();
+  const app = await createApp(config, { log });
+  try {
+    const demo = config.mode === 'dev' ? await startDemo(app, log) : null;
+    const server = await app.start().catch((error: NodeJS.ErrnoException) => {
+      throw new Error(explainListenError(error, config.server));
+    });
+    log.info({ url: `${server.url}/graphql` }, 'serving');
+    if (demo) process.stdout.write(demo.greeting(server.url));
+    const signal = await stopped;
+    log.info({ signal }, 'stopping');
+    // A second signal does not wait.
+    void nextSignal().then(() => process.exit(1));
+    await demo?.stop();
+  } finally {
+    await app.stop();
+  }
+  log.info('stopped');
+  return 0;
+}
+
+function nextSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of SIGNALS) process.once(signal, () => resolve(signal));
+  });
+}
+
+function explainListenError(
+  error: NodeJS.ErrnoException,
+  { host, port }: { host: string; port: number },
+): string {
+  const at = `${host}:${port}`;
+  if (error.code === 'EADDRINUSE')
+    return `${at} is in use by another program. Stop it, or choose another port with --port or server.port.`;
+  if (error.code === 'EACCES')
+    return `This user may not listen on ${at}. Ports below 1024 need a privilege.`;
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')
+    return `${host} is not an address of this machine. Check --host or server.host.`;
+  return `Cannot listen on ${at}: ${error.message}`;
+}

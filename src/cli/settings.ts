@@ -1,0 +1,17 @@
+/** Configuration and log of a sub-command, from its options. */
+
+import { loadConfig } from '../config/load.js';
+import type { Config } from '../config/model.js';
+import { createLogger, type Logger } from '../log.js';
+import type { Options } from './run.js';
+
+export function settingsOf(options: Options): { config: Config; log: Logger } {
+  const config = loadConfig({
+    ...(options.dev ? { dev: true } : {}),
+    ...(options.host === undefined ? {} : { host: options.host }),
+    ...(options.port === undefined ? {} : { port: options.port }),
+    ...(options.config === undefined ? {} : { configFile: options.config }),
+    ...(options['log-level'] === undefined ? {} : { logLevel: options['log-level'] }),
+  });
+  return { config, log: createLogger({ level: config.log.level }) };
+}

@@ -1,0 +1,98 @@
+/** A fresh app for a test file: the real thing in this process, reached through `app.fetch`, nothing listening. */
+import { type App, createApp } from '../../src/app.js';
+import type { Clock } from '../../src/clock.js';
+import { type ConfigOverrides, defaultConfig } from '../../src/config/load.js';
+import type { Data } from '../../src/data/client.js';
+import { openData } from '../../src/data/open.js';
+import { createLogger } from '../../src/log.js';
+import { type Client, createClient } from './client.js';
+import { createSeed, type Seed } from './seed.js';
+import { sharedPostgres } from './services/postgres.js';
+
+export interface TestApp {
+  readonly app: App;
+  readonly data: Data;
+  /** Nobody signed in. */
+  readonly anonymous: Client;
+  readonly seed: Seed;
+  /** A client that is signed in as this user (password: seed.password). */
+  signIn(username: string): Promise<Client>;
+  /** A client with this bearer token. */
+  withToken(token: string): Client;
+  /** SQL statements that `work` sends, BEGIN and COMMIT left out. */
+  statementsOf(work: () => Promise<unknown>): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+export interface TestAppOptions {
+  readonly config?: ConfigOverrides;
+  readonly clock?: Clock;
+  /** 'postgres': a database of its own on the shared real server. */
+  readonly on?: 'memory' | 'postgres';
+  /** A database that outlives the app, e.g. to start a second app on it. */
+  readonly data?: Data;
+  readonly logLevel?: string;
+}
+
+/** Opens a database for tests: migrated and empty but for the default project. */
+export async function openTestData(on: 'memory' | 'postgres'): Promise<Data> {
+  const log = createLogger({ level: 'silent' });
+  if (on === 'memory') return openData(defaultConfig({ mode: 'dev' }), log);
+  return openData(await postgresConfig(), log);
+}
+
+/** The configuration of a production app on a new database of the shared server. */
+export async function postgresConfig(overrides: ConfigOverrides = {}) {
+  const server = sharedPostgres();
+  const database = await server.createDatabase();
+  const { host, port, user, password } = server;
+  return defaultConfig({
+    ...overrides,
+    mode: 'production',
+    database: {
+      host,
+      port,
+      user,
+      password,
+      database,
+      fallback: 'refuse',
+      maxConnections: 20,
+      maxIdleConnections: 2,
+      ...overrides.database,
+    },
+  });
+}
+
+export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const data = options.data ?? (await openTestData(options.on ?? 'memory'));
+  const config = defaultConfig({ mode: 'dev', ...options.config });
+  const log = createLogger({ level: options.logLevel ?? 'silent' });
+  const app = await createApp(config, {
+    log,
+    data,
+    ...(options.clock ? { clock: options.clock } : {}),
+  });
+  const seed = createSeed(data);
+  const client = (token: string | null) => createClient((request) => app.fetch(request), token);
+  return {
+    app,
+    data,
+    seed,
+    anonymous: client(null),
+    withToken: (token) => client(token),
+    signIn: async (username) => client(await client(null).login(username, seed.password)),
+    async statementsOf(work) {
+      const seen: string[] = [];
+      const stop = data.onStatement((sql) => {
+        if (!/^(BEGIN|COMMIT|ROLLBACK)/i.test(sql)) seen.push(sql);
+      });
+      await work();
+      stop();
+      return seen;
+    },
+    async stop() {
+      await app.stop();
+      if (!options.data) await data.close();
+    },
+  };
+}

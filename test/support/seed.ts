@@ -1,0 +1,181 @@
+/** Fluent seed: a world in a few lines, written straight to the database, with only what a test names. */
+import type { Data } from '../../src/data/client.js';
+import type { Prisma } from '../../src/gen/client/client.js';
+import { encodeGlobalId, newId } from '../../src/ids.js';
+import { hashPassword } from '../../src/modules/user/password.js';
+
+const PASSWORD = 'correct horse battery';
+
+export interface Made {
+  /** The row's UUID. */
+  readonly uuid: string;
+  /** The public id. */
+  readonly id: string;
+  readonly name: string;
+}
+
+export type Seed = ReturnType<typeof createSeed>;
+
+/** Names are made unique by a counter where a test gives none. */
+export function createSeed({ db }: Data) {
+  let count = 0;
+  let hash: Promise<string> | undefined;
+  const next = (stem: string) => `${stem}-${++count}`;
+  const made = (type: string, uuid: string, name: string): Made => ({
+    uuid,
+    id: encodeGlobalId(type, uuid),
+    name,
+  });
+
+  return {
+    password: PASSWORD,
+    /** A user; `projects`: the projects that the user is a member of, with the role in each. */
+    async user(
+      role: 'ADMIN' | 'OPERATOR' | 'VIEWER',
+      options: {
+        username?: string;
+        projects?: Record<string, 'OPERATOR' | 'VIEWER'>;
+        data?: Partial<Prisma.UserCreateManyInput>;
+      } = {},
+    ): Promise<Made> {
+      hash ??= hashPassword(PASSWORD);
+      const username = options.username ?? next(role.toLowerCase());
+      const id = newId();
+      await db.user.create({
+        data: {
+          id,
+          username,
+          email: `${username}@example.test`,
+          passwordHash: await hash,
+          role,
+          ...options.data,
+        },
+      });
+      for (const [projectId, memberRole] of Object.entries(options.projects ?? {})) {
+        await db.projectMember.create({ data: { projectId, userId: id, role: memberRole } });
+      }
+      return made('User', id, username);
+    },
+    async project(
+      data: Partial<Prisma.ProjectCreateManyInput> = {},
+    ): Promise<Made & { groupUuid: string }> {
+      const id = newId();
+      const name = data.name ?? next('project');
+      await db.project.create({ data: { id, ...data, name } });
+      const groupUuid = newId();
+      await db.securityGroup.create({
+        data: { id: groupUuid, name: 'default', projectId: id, isDefault: true },
+      });
+      return { ...made('Project', id, name), groupUuid };
+    },
+    async cluster(data: Partial<Prisma.ClusterCreateManyInput> = {}): Promise<Made> {
+      const id = newId();
+      const name = data.name ?? next('cluster');
+      await db.cluster.create({ data: { id, ...data, name } });
+      return made('Cluster', id, name);
+    },
+    /** A READY node with 64 vCPUs and 256 GiB, unless told otherwise. */
+    async node(cluster: Made, data: Partial<Prisma.NodeCreateManyInput> = {}): Promise<Made> {
+      const id = newId();
+      const hostname = data.hostname ?? next('node');
+      await db.node.create({
+        data: {
+          id,
+          managementIp: '192.0.2.1',
+          clusterId: cluster.uuid,
+          phase: 'READY',
+          lastHeartbeat: new Date(),
+          allocatable: { vcpus: 64, memoryMib: 262_144, storageGib: 1000 },
+          ...data,
+          hostname,
+        },
+      });
+      return made('HypervisorNode', id, hostname);
+    },
+    /** A machine that is STOPPED, 1 vCPU, 1 GiB, counted in its project's usage; `placed` also claims it on a node. */
+    async vm(
+      project: Made,
+      data: Partial<Prisma.VirtualMachineCreateManyInput> & {
+        cluster?: Made;
+        node?: Made;
+        claimed?: boolean;
+      } = {},
+    ): Promise<Made> {
+      const { cluster, node, claimed = false, ...columns } = data;
+      const id = newId();
+      const name = data.name ?? next('vm');
+      const resources = { vcpus: 1, memoryMib: 1024, storageGib: 0 };
+      await db.virtualMachine.create({
+        data: {
+          id,
+          projectId: project.uuid,
+          spec: { cpu: { cores: 1 }, memory: { sizeMib: 1024 } },
+          resources,
+          observedGeneration: 1,
+          clusterId: cluster?.uuid ?? null,
+          nodeId: node?.uuid ?? null,
+          capacityClaimed: claimed,
+          ...columns,
+          name,
+        },
+      });
+      await db.project.update({
+        where: { id: project.uuid },
+        data: {
+          usedVirtualMachines: { increment: 1 },
+          usedVcpus: { increment: 1 },
+          usedMemoryMib: { increment: 1024 },
+        },
+      });
+      if (claimed && node) {
+        await db.$executeRaw`UPDATE nodes SET allocated = jsonb_build_object(
+          'vcpus', (allocated->>'vcpus')::int + 1, 'memoryMib', (allocated->>'memoryMib')::int + 1024, 'storageGib', 0) WHERE id = ${node.uuid}::uuid`;
+      }
+      return made('VirtualMachine', id, name);
+    },
+    async pool(data: Partial<Prisma.StoragePoolCreateManyInput> = {}): Promise<Made> {
+      const id = newId();
+      const name = data.name ?? next('pool');
+      await db.storagePool.create({
+        data: {
+          id,
+          poolType: 'NFS',
+          phase: 'READY',
+          capacityBytes: 10n ** 13n,
+          availableBytes: 10n ** 13n,
+          ...data,
+          name,
+        },
+      });
+      return made('StoragePool', id, name);
+    },
+    async volume(
+      project: Made,
+      pool: Made,
+      data: Partial<Prisma.VolumeCreateManyInput> = {},
+    ): Promise<Made> {
+      const id = newId();
+      const name = data.name ?? next('volume');
+      await db.volume.create({
+        data: {
+          id,
+          projectId: project.uuid,
+          poolId: pool.uuid,
+          sizeBytes: 10n ** 10n,
+          phase: 'READY',
+          ...data,
+          name,
+        },
+      });
+      return made('Volume', id, name);
+    },
+    async network(data: Partial<Prisma.VirtualNetworkCreateManyInput> = {}): Promise<Made> {
+      const id = newId();
+      const name = data.name ?? next('network');
+      await db.virtualNetwork.create({
+        data: { id, networkType: 'OVERLAY', phase: 'READY', ...data, name },
+      });
+      return made('VirtualNetwork', id, name);
+    },
+  };
+}
