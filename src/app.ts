@@ -101,7 +101,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       controllers ??= startControllers(services, [nodeHealth, taskDeadlines, retention]);
     },
     async start() {
-      const sockets = openSockets(services, yoga, authenticate, shutdown.signal);
+      const sockets = openSockets(services, yoga, authenticate);
       server = await listen(yoga, sockets, config.server);
       app.startControllers();
       return server;

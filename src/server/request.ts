@@ -29,14 +29,19 @@ export function currentRequestId(): string | null {
 
 const facts = new WeakMap<Request, RequestFacts>();
 
-export function rememberRequest(request: Request, known: RequestFacts): void {
+/** The facts of a request, made at its first mention: a page that yoga serves by itself gets them only when it is answered. */
+export function factsFor(request: Request, make: () => RequestFacts): RequestFacts {
+  const known = facts.get(request);
+  if (known) return known;
+  const made = make();
   const store = scope.getStore();
-  if (store) store.id = known.id;
-  facts.set(request, known);
+  if (store) store.id = made.id;
+  facts.set(request, made);
+  return made;
 }
 
 export function factsOf(request: Request): RequestFacts {
-  const known = facts.get(request);
-  if (!known) throw new Error('this request did not come through use-request');
-  return known;
+  return factsFor(request, () => {
+    throw new Error('this request did not come through use-request');
+  });
 }

@@ -30,12 +30,7 @@ interface SocketExtra extends Record<PropertyKey, unknown> {
   subscriptions?: number;
 }
 
-export function openSockets(
-  services: Services,
-  yoga: Yoga,
-  authenticate: Authenticator,
-  shutdown: AbortSignal,
-): Sockets {
+export function openSockets(services: Services, yoga: Yoga, authenticate: Authenticator): Sockets {
   const { config } = services;
   const cookie = cookieSettings(config.mode);
   const server = new WebSocketServer({
@@ -101,13 +96,12 @@ export function openSockets(
 
   async function prepare(extra: SocketExtra, params: SubscribePayload) {
     const { authentication, gone, request } = extra;
-    const signals = [shutdown, ...(gone ? [gone.signal] : [])];
     const call = contextOf(services, {
       requestId: newId(),
       viewer: authentication?.viewer ?? null,
       ipAddress: request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? null,
       userAgent: request.headers['user-agent'] ?? '',
-      signal: AbortSignal.any(signals),
+      signal: gone?.signal ?? new AbortController().signal,
     });
     const {
       schema,

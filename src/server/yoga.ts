@@ -2,11 +2,12 @@
 
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
-import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
+import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Services } from '../core/context.js';
 import type { GraphQLContext } from '../graphql/builder.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { errorMasker } from './errors.js';
+import { useDeadline } from './plugins/use-deadline.js';
 import { useDegraded } from './plugins/use-degraded.js';
 import { useHealth } from './plugins/use-health.js';
 import { useLimits } from './plugins/use-limits.js';
@@ -55,13 +56,13 @@ export function makeYoga({
       useRequest(services, authenticate),
       useHealth(services, isDraining),
       useLimits(config),
-      useExecutionCancellation(),
+      useDeadline(config, shutdown),
       useOperationMetrics(services),
       useDegraded(services),
     ],
     // Over WebSocket the context is complete already.
     context: (initial) =>
-      ('services' in initial ? initial : makeContext(services, initial.request, shutdown)) as never,
+      ('services' in initial ? initial : makeContext(services, initial.request)) as never,
   });
 }
 
@@ -81,12 +82,8 @@ query Machines {
 }
 `;
 
-/** Facts of an HTTP request become the context of its operation. Subscriptions live until the client or the server goes, the rest has a deadline. */
-export function makeContext(
-  services: Services,
-  request: Request,
-  shutdown: AbortSignal,
-): GraphQLContext {
+/** Facts of an HTTP request become the context of its operation. What ends it, see use-deadline. */
+export function makeContext(services: Services, request: Request): GraphQLContext {
   const facts = factsOf(request);
   return contextOf(services, {
     requestId: facts.id,
@@ -94,7 +91,7 @@ export function makeContext(
     badCredential: facts.badCredential,
     ipAddress: facts.ipAddress,
     userAgent: request.headers.get('user-agent') ?? '',
-    signal: AbortSignal.any([request.signal, shutdown]),
+    signal: request.signal,
     setSessionCookie: (token) => {
       facts.sessionCookie = token;
     },

@@ -10,8 +10,8 @@ import { releaseCapacity } from '../node/capacity.js';
 import { NodeEntity } from '../node/queries.js';
 import { capacityOf } from '../node/rules.js';
 import { ended, progressed, UNFINISHED } from '../task/rules.js';
-import { capacityChange } from '../virtual-machine/commands.js';
-import { removeVirtualMachine } from '../virtual-machine/delete-command.js';
+import { capacityChange } from '../virtual-machine/changes.js';
+import { removeVirtualMachine } from '../virtual-machine/remove.js';
 import type { VmSpec } from '../virtual-machine/spec.js';
 import { recordHeartbeat } from './heartbeat.js';
 import { type ObservedVm, type Report, reportInput } from './input.js';
@@ -140,7 +140,7 @@ async function applyVerdict(
     capacityClaimed: vm.capacityClaimed && !release,
     statusMessage: verdict.statusMessage ?? vm.statusMessage,
     ipAddresses: addresses,
-    guestAgent: { running: powerState === 'RUNNING' && seen?.guestAgentRunning === true },
+    ...guestAgentOf(vm, powerState === 'RUNNING' && seen?.guestAgentRunning === true),
   };
   if (!differs(vm, next)) return vm;
   const [after] = await tx.virtualMachine.updateManyAndReturn({
@@ -154,6 +154,12 @@ async function applyVerdict(
   }
   changed.push({ type: 'VirtualMachine', id: vm.id, before: vm, after });
   return after;
+}
+
+/** Written only when it turns: an absent record means that it does not run. */
+function guestAgentOf(vm: VirtualMachine, running: boolean): { guestAgent?: { running: boolean } } {
+  const known = (vm.guestAgent as { running?: boolean } | null)?.running === true;
+  return known === running ? {} : { guestAgent: { running } };
 }
 
 function differs(row: object, next: object): boolean {

@@ -5,7 +5,7 @@ import { unavailable } from '../../core/failures.js';
 import { newId } from '../../ids.js';
 import type { Authenticator } from '../../modules/user/authenticate.js';
 import { cookieSettings, findCredential, setCookieHeader } from '../auth.js';
-import { factsOf, rememberRequest } from '../request.js';
+import { factsFor, type RequestFacts } from '../request.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,63}$/;
 /** Answered often and by machines: logged only when they fail. */
@@ -19,21 +19,25 @@ interface ServerContext {
 export function useRequest(services: Services, authenticate: Authenticator): Plugin {
   const { log, clock, config } = services;
   const cookie = cookieSettings(config.mode);
+
+  function newFacts(request: Request, context: ServerContext): RequestFacts {
+    const given = request.headers.get('x-request-id') ?? '';
+    const address = context.req?.socket?.remoteAddress ?? null;
+    return {
+      id: REQUEST_ID.test(given) ? given : newId(),
+      startedAt: clock.monotonic(),
+      ipAddress: address?.replace(/^::ffff:/, '') ?? null,
+      authentication: null,
+      badCredential: false,
+      sessionCookie: undefined,
+      operation: null,
+      outcome: 'ok',
+    };
+  }
+
   return {
     async onRequest({ request, url, serverContext, endResponse, fetchAPI }) {
-      const given = request.headers.get('x-request-id') ?? '';
-      const address = (serverContext as ServerContext).req?.socket?.remoteAddress ?? null;
-      const facts = {
-        id: REQUEST_ID.test(given) ? given : newId(),
-        startedAt: clock.monotonic(),
-        ipAddress: address?.replace(/^::ffff:/, '') ?? null,
-        authentication: null as Awaited<ReturnType<Authenticator>>,
-        badCredential: false,
-        sessionCookie: undefined,
-        operation: null,
-        outcome: 'ok',
-      };
-      rememberRequest(request, facts);
+      const facts = factsFor(request, () => newFacts(request, serverContext as ServerContext));
       if (QUIET.has(url.pathname)) return;
       const credential = findCredential(request.headers, cookie);
       if (!credential) return;
@@ -52,8 +56,8 @@ export function useRequest(services: Services, authenticate: Authenticator): Plu
         );
       }
     },
-    onResponse({ request, response }) {
-      const facts = factsOf(request);
+    onResponse({ request, response, serverContext }) {
+      const facts = factsFor(request, () => newFacts(request, serverContext as ServerContext));
       const { pathname } = new URL(request.url, 'http://local');
       response.headers.set('x-request-id', facts.id);
       if (facts.sessionCookie !== undefined) {
