@@ -215,10 +215,27 @@ export class InvalidCredentialsError extends UserError {
   }
 }
 
+/** The codes of top-level errors, with their meaning for the reference page. */
+export const REQUEST_ERROR_CODES = {
+  UNAUTHENTICATED: 'Nobody is signed in, or the token does not count any more.',
+  BAD_USER_INPUT:
+    'An id, a cursor, a page size or a filter is malformed; `path` names the argument.',
+  UNAVAILABLE:
+    'A server behind this one does not answer, this one is overloaded, or the deadline passed. Try again.',
+  GRAPHQL_PARSE_FAILED: 'The document is not GraphQL.',
+  GRAPHQL_VALIDATION_FAILED:
+    'The document does not fit the schema, or a variable does not fit its type.',
+  QUERY_TOO_DEEP: 'The query is nested too deep.',
+  TOO_MANY_SUBSCRIPTIONS: 'The socket has as many operations as it may.',
+  INTERNAL_SERVER_ERROR: 'A bug of ours. The message names the request id to report.',
+} as const;
+
+export type RequestErrorCode = keyof typeof REQUEST_ERROR_CODES;
+
 /** Ends a whole request: a top-level GraphQL error with `extensions.code`. */
 export class RequestError extends Error {
   constructor(
-    readonly code: string,
+    readonly code: RequestErrorCode,
     message: string,
     readonly status: number,
     readonly extensions: Readonly<Record<string, unknown>> = {},

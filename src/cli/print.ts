@@ -6,13 +6,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generatedFiles as configFiles } from '../config/render.js';
 import { packageRoot } from '../data/migrations.js';
-import { printApi } from '../schema.js';
-import { printPermissions, printStates } from './reference.js';
+import { buildSchema, printApi } from '../schema.js';
+import { printErrors, printPermissions, printStates } from './reference.js';
 
 const files: Record<string, string> = {
   'src/schema.graphql': printApi(),
   'docs/states.md': printStates(),
   'docs/permissions.md': printPermissions(),
+  'docs/errors.md': printErrors(buildSchema()),
   ...configFiles(),
 };
 

@@ -1,5 +1,7 @@
 /** Reference pages that are printed from the code, so that they cannot drift from it. */
+import { type GraphQLSchema, isInterfaceType, isObjectType, isUnionType } from 'graphql';
 import { permissionsOf, type Role } from '../core/authz.js';
+import { REQUEST_ERROR_CODES } from '../errors.js';
 import type { PowerState } from '../gen/client/enums.js';
 import { PowerState as PowerStates } from '../gen/client/enums.js';
 import { OPERATIONS, type Operation } from '../modules/virtual-machine/rules.js';
@@ -38,4 +40,35 @@ export function printPermissions(): string {
   ]);
   return `${HEADER}# Roles and permissions\n\nOutside ADMIN, objects of a project exist only for its members, and writing in a project also needs the role OPERATOR in it.
 Infrastructure (clusters, nodes) is read by every user and written by ADMIN.\n\n${table(['', ...roles], rows)}`;
+}
+
+/** Every error that a caller may meet: the typed answers of mutations, and the codes of top-level errors. */
+export function printErrors(schema: GraphQLSchema): string {
+  const base = schema.getType('UserError');
+  if (!isInterfaceType(base)) return HEADER;
+  const types = [...schema.getPossibleTypes(base)].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const mutations = Object.values(schema.getMutationType()?.getFields() ?? {});
+  const answers = new Map(
+    types.map((type) => [
+      type.name,
+      mutations.flatMap(({ name, type: result }) => {
+        const union = 'ofType' in result ? result.ofType : result;
+        return isUnionType(union) && union.getTypes().includes(type) ? [`\`${name}\``] : [];
+      }),
+    ]),
+  );
+  const rows = types.filter(isObjectType).map((type) => {
+    const own = Object.values(type.getFields())
+      .filter(({ name }) => !(name in base.getFields()))
+      .map(({ name, description }) => `\`${name}\`: ${description}`);
+    const from = answers.get(type.name) ?? [];
+    const given = from.length === mutations.length ? 'every mutation' : from.join(', ');
+    return [`\`${type.name}\``, type.description ?? '', own.join(' '), given];
+  });
+  const codes = Object.entries(REQUEST_ERROR_CODES).map(([code, meaning]) => [
+    `\`${code}\``,
+    meaning,
+  ]);
+  return `${HEADER}# Errors\n\n## Answers of mutations\n\nMembers of the result union of a mutation; all implement \`UserError { code, message, path, retryable }\`. Nothing was changed.\n\n${table(['type', 'meaning', 'tells', 'given by'], rows)}
+## Top-level errors\n\nIn \`errors[].extensions.code\`, with \`retryable\` and, where it is known, \`retryAfterMs\`.\n\n${table(['code', 'meaning'], codes)}`;
 }

@@ -1,5 +1,5 @@
 /** Fills an empty database with the demo: a datacenter that has been in use for some weeks. */
-import type { Db } from '../../data/client.js';
+import type { Data } from '../../data/client.js';
 import { alertRows } from './alerts.js';
 import { auditRows } from './audit.js';
 import { clusterRows } from './clusters.js';
@@ -61,12 +61,15 @@ function demoRows(now: Date, hashes: readonly string[]) {
  *
  * @throws Error when the database has clusters: then it is in use, and nothing is written
  */
-export async function seedDemo(db: Db, options: DemoOptions): Promise<{ nodeIds: string[] }> {
+export async function seedDemo(
+  data: Pick<Data, 'transaction'>,
+  options: DemoOptions,
+): Promise<{ nodeIds: string[] }> {
   const { now, hashPassword } = options;
   // before the transaction: hashing is slow on purpose
   const hashes = await Promise.all(DEMO_USERS.map(({ password }) => hashPassword(password)));
   const rows = demoRows(now, hashes);
-  await db.$transaction(async (tx) => {
+  await data.transaction(async (tx) => {
     if ((await tx.cluster.count()) > 0) {
       throw new Error('The database is in use: it has clusters. The demo needs an empty one.');
     }

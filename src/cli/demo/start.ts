@@ -22,7 +22,7 @@ export interface Demo {
 
 export async function startDemo(app: App, log: Logger): Promise<Demo> {
   const { services } = app;
-  const { nodeIds } = await seedDemo(services.data.db, { now: services.clock.now(), hashPassword });
+  const { nodeIds } = await seedDemo(services.data, { now: services.clock.now(), hashPassword });
   const stopping = new AbortController();
   const agents = await Promise.all(nodeIds.map((id) => startAgent(app, id, log, stopping.signal)));
   return {
