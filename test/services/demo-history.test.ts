@@ -15,9 +15,9 @@ const memory = memoryAdapter();
 let rows: Rows;
 
 beforeAll(async () => {
-  const { db } = await memory.open();
+  const data = await memory.open();
   await seedDemo(data, { now: NOW, hashPassword });
-  rows = await readAll(db);
+  rows = await readAll(data.db);
 });
 afterAll(() => memory.dispose());
 
