@@ -3,6 +3,7 @@
  * a union of `NamePayload` and the errors that the command declares. Expected errors become members of the union;
  * everything else goes on to the top level. Every input takes `dryRun` and `idempotencyKey`.
  */
+import type { FieldMap, InputFieldMap } from '@pothos/core';
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
 import { COMMON_ERRORS, type Command, execute } from '../core/command.js';
@@ -12,18 +13,9 @@ import { UserError, ValidationError } from '../errors.js';
 import { builder, type GraphQLContext, type SchemaTypes } from './builder.js';
 import { errorTypeOf, Refusal } from './errors.js';
 
-type InputFields = (
-  t: PothosSchemaTypes.InputFieldBuilder<
-    PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>,
-    'InputObject'
-  >,
-) => PothosCore.InputFieldMap;
-type PayloadFields<R> = (
-  t: PothosSchemaTypes.ObjectFieldBuilder<
-    PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>,
-    Payload<R>
-  >,
-) => PothosCore.FieldMap;
+type Types = PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>;
+type InputFields = (t: PothosSchemaTypes.InputFieldBuilder<Types, 'InputObject'>) => InputFieldMap;
+type PayloadFields<R> = (t: PothosSchemaTypes.ObjectFieldBuilder<Types, Payload<R>>) => FieldMap;
 
 export interface Payload<R> {
   readonly result: R;
@@ -44,11 +36,6 @@ export interface MutationOptions<R> {
   readonly input: InputFields;
   readonly entities?: Readonly<Record<string, EntityField<R>>>;
   readonly fields?: PayloadFields<R>;
-}
-
-declare namespace PothosCore {
-  type InputFieldMap = import('@pothos/core').InputFieldMap;
-  type FieldMap = import('@pothos/core').FieldMap;
 }
 
 const MAX_KEY = 128;
@@ -153,20 +140,21 @@ async function readEntities<R>(
       info,
       typeName: entity.type,
       path: [{ name: field, type: payloadType }],
-      select: { id: true },
     });
     const rowId = id(result);
-    rows[field] = rowId
-      ? await delegateOf(tx, entity.model).findFirst({
-          ...query,
-          where: {
-            AND: [
-              { id: rowId },
-              context.viewer ? entity.visibility.where(context.viewer) : { id: { in: [] } },
-            ],
-          },
-        })
-      : null;
+    const selected = 'select' in query; // without a selection under the path there is no plan
+    rows[field] =
+      rowId && selected
+        ? await delegateOf(tx, entity.model).findFirst({
+            ...query,
+            where: {
+              AND: [
+                { id: rowId },
+                context.viewer ? entity.visibility.where(context.viewer) : { id: { in: [] } },
+              ],
+            },
+          })
+        : null;
   }
   return rows;
 }
