@@ -1,7 +1,7 @@
 /** `user create`: makes a user directly in the database, for the first administrator. */
 import { createApp } from '../app.js';
 import { systemViewer } from '../core/authz.js';
-import { execute } from '../core/command.js';
+import { execute } from '../core/execute.js';
 import { newId } from '../ids.js';
 import { createUser } from '../modules/user/commands.js';
 import type { Options } from './run.js';

@@ -1,5 +1,5 @@
 /** Watches heartbeats: a silent node is NOT_READY, then DISCONNECTED with its virtual machines UNKNOWN. Nothing is restarted here. */
-import { execute } from '../core/command.js';
+import { execute } from '../core/execute.js';
 import { markSilentNode } from '../modules/node/system-commands.js';
 import type { Controller } from './runner.js';
 import { systemCall } from './system-call.js';

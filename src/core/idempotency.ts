@@ -4,7 +4,7 @@
  * on every instance and after any crash; a concurrent twin waits on the claim's row and then replays.
  */
 import { createHash } from 'node:crypto';
-import type { Tx } from '../data/client.js';
+import type { Db, Tx } from '../data/client.js';
 import { IdempotencyMismatchError } from '../errors.js';
 import type { Prisma } from '../gen/client/client.js';
 import { type Json, stableStringify, toJson } from './json.js';
@@ -28,6 +28,19 @@ export function keyedRequest(
   return { principal, key, command, hash: hash.digest('hex') };
 }
 
+/** The first answer to this key, if there is one. Throws IdempotencyMismatchError when the key was used for something else. */
+export async function findAnswer(
+  db: Db | Tx,
+  { principal, key, hash }: KeyedRequest,
+  now: Date,
+): Promise<{ result: Json } | null> {
+  const where = { principal_key: { principal, key } };
+  const known = await db.idempotencyKey.findUnique({ where });
+  if (!known || known.expiresAt <= now) return null;
+  if (known.requestHash !== hash) throw new IdempotencyMismatchError();
+  return { result: known.result as Json };
+}
+
 /**
  * Claims the key, or gives the first answer if it is taken.
  * @returns null when the claim is ours and the command must run.
@@ -49,15 +62,11 @@ export async function claimKey(
   const claim = () => tx.idempotencyKey.createMany({ data: [data], skipDuplicates: true });
   if ((await claim()).count === 1) return null;
 
-  const where = { principal_key: { principal, key } };
-  const known = await tx.idempotencyKey.findUnique({ where });
-  if (!known || known.expiresAt <= now) {
-    await tx.idempotencyKey.deleteMany({ where: { principal, key, expiresAt: { lte: now } } });
-    if ((await claim()).count === 1) return null;
-    return claimKey(tx, request, now); // somebody else renewed it in between
-  }
-  if (known.requestHash !== hash) throw new IdempotencyMismatchError();
-  return { result: known.result as Json };
+  const known = await findAnswer(tx, request, now);
+  if (known) return known;
+  // It has expired: make room for ours, unless somebody else was quicker.
+  await tx.idempotencyKey.deleteMany({ where: { principal, key, expiresAt: { lte: now } } });
+  return (await claim()).count === 1 ? null : claimKey(tx, request, now);
 }
 
 export async function rememberAnswer(

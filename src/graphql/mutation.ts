@@ -6,8 +6,9 @@
 import type { FieldMap, InputFieldMap } from '@pothos/core';
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
-import { COMMON_ERRORS, type Command, execute } from '../core/command.js';
+import { COMMON_ERRORS, type Command } from '../core/command.js';
 import { delegateOf, type Entity } from '../core/entity.js';
+import { execute } from '../core/execute.js';
 import type { Tx } from '../data/client.js';
 import { UserError, ValidationError } from '../errors.js';
 import { builder, type GraphQLContext, type SchemaTypes } from './builder.js';

@@ -6,7 +6,7 @@ import { openTransport } from '../../agent/transport.js';
 import type { NodeSpec } from '../../agent/types.js';
 import type { App } from '../../app.js';
 import { systemViewer } from '../../core/authz.js';
-import { execute } from '../../core/command.js';
+import { execute } from '../../core/execute.js';
 import { encodeGlobalId, newId } from '../../ids.js';
 import type { Logger } from '../../log.js';
 import { issueAgentToken } from '../../modules/node/commands.js';

@@ -1,0 +1,39 @@
+/** The gate's question: may this viewer do this to that? Hidden is NotFound; visible but not permitted is Forbidden. */
+import type { z } from 'zod';
+import { ForbiddenError } from '../errors.js';
+import { type Subject, subjectOf } from './audit.js';
+import { may, type Viewer } from './authz.js';
+import type { Command } from './command.js';
+import type { Call } from './context.js';
+import { requireVisible } from './entity.js';
+
+/** @returns what the command is about, for the audit; `fallback` when it is about nothing that exists yet */
+export async function authorize<I extends z.ZodType>(
+  command: Command<I>,
+  input: z.output<I>,
+  call: Call,
+  viewer: Viewer,
+  fallback: Subject,
+): Promise<Subject> {
+  const { permission } = command;
+  const target = command.subject?.(input);
+  if (!target) {
+    if (permission && !may(viewer, permission, null)) throw new ForbiddenError(permission);
+    return fallback;
+  }
+  const { entity, id, path = ['id'] } = target;
+  const select = {
+    id: true,
+    [entity.label]: true,
+    ...(entity.projectColumn ? { [entity.projectColumn]: true } : {}),
+  };
+  // An agent sees nothing through the graph, and of all objects knows one: its own node.
+  const own = viewer.role === 'AGENT' && entity.type === 'HypervisorNode' && id === viewer.id;
+  const row = own
+    ? { id, [entity.label]: viewer.name }
+    : await requireVisible(call.services.data.db, entity, viewer, id, select, path);
+  const subject = subjectOf({ type: entity.type, id, before: row, after: row });
+  if (permission && !may(viewer, permission, subject.projectId))
+    throw new ForbiddenError(permission);
+  return subject;
+}

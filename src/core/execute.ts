@@ -1,0 +1,156 @@
+/** Takes a command through the write gate. The steps and their reasons stand in command.ts. */
+import type { z } from 'zod';
+import type { Tx } from '../data/client.js';
+import {
+  ForbiddenError,
+  NotFoundError,
+  RequestError,
+  UnauthenticatedError,
+  UserError,
+  ValidationError,
+} from '../errors.js';
+import { type Subject, writeRefusal } from './audit.js';
+import { authorize } from './authorize.js';
+import type { Viewer } from './authz.js';
+import { COMMON_ERRORS, type Command } from './command.js';
+import type { Call } from './context.js';
+import { translate } from './failures.js';
+import { findAnswer, type KeyedRequest, keyedRequest } from './idempotency.js';
+import type { Json } from './json.js';
+import { withLocks } from './locks.js';
+import { findUncleanText, UNCLEAN_TEXT } from './text.js';
+import { transact } from './transact.js';
+
+export interface ExecuteOptions<R, V> {
+  readonly dryRun?: boolean;
+  readonly idempotencyKey?: string | null;
+  /** Reads the answer inside the transaction, so that a dry run can show what would be. */
+  readonly view?: (tx: Tx, result: R) => Promise<V>;
+}
+
+export interface Answer<R, V> {
+  readonly result: R;
+  readonly view: V;
+}
+
+/** One run of a command: what the steps hand on to each other. */
+export interface Execution<I extends z.ZodType, R extends object, V> {
+  readonly command: Command<I, R>;
+  readonly input: z.output<I>;
+  readonly call: Call;
+  readonly viewer: Viewer;
+  readonly subject: Subject;
+  readonly keyed: KeyedRequest | null;
+  readonly prepared: unknown;
+  readonly options: ExecuteOptions<R, V>;
+}
+
+const ANONYMOUS: Viewer = {
+  id: 'anonymous',
+  userId: null,
+  name: 'anonymous',
+  role: 'VIEWER',
+  projects: new Map(),
+  credentialId: '',
+};
+
+/** Runs a command. Throws a UserError that the command declares, a RequestError, or a bug. */
+export async function execute<I extends z.ZodType, R extends object, V = undefined>(
+  command: Command<I, R>,
+  rawInput: unknown,
+  call: Call,
+  options: ExecuteOptions<R, V> = {},
+): Promise<Answer<R, V>> {
+  const { metrics, clock } = call.services;
+  const started = clock.monotonic();
+  const done = (outcome: string): void =>
+    metrics.commands.observe(
+      { command: command.name, outcome },
+      (clock.monotonic() - started) / 1000,
+    );
+  let subject: Subject = { type: command.resourceType, id: null, name: '', projectId: null };
+  try {
+    const viewer = call.viewer ?? (command.permission === null ? ANONYMOUS : null);
+    if (!viewer) throw new UnauthenticatedError();
+    const input = parse(command, rawInput);
+    subject = { ...subject, name: command.label?.(input) ?? '' };
+    const keyed = keyOf(command, rawInput, call, options);
+    const known = keyed && (await findAnswer(call.services.data.db, keyed, clock.now()));
+    if (known) return await replay(known.result, call, options);
+    subject = await authorize(command, input, call, viewer, subject);
+    const prepared = await command.prepare?.(call, input);
+    const execution = { command, input, call, viewer, subject, keyed, prepared, options };
+    const answer = await withLocks(execution, () => transact(execution));
+    done('ok');
+    return answer;
+  } catch (cause) {
+    const error = translate(cause, subject.type, rawInput);
+    done(error instanceof UserError || error instanceof RequestError ? error.code : 'bug');
+    if (error instanceof UserError) {
+      assertDeclared(command, error);
+      if (!options.dryRun) await refuse(command.name, call, subject, error);
+    }
+    throw error;
+  }
+}
+
+function parse<I extends z.ZodType>(command: Command<I>, rawInput: unknown): z.output<I> {
+  const unclean = findUncleanText(rawInput);
+  if (unclean) throw ValidationError.of(unclean, UNCLEAN_TEXT);
+  const parsed = command.input.safeParse(rawInput);
+  if (parsed.success) return parsed.data;
+  throw new ValidationError(
+    parsed.error.issues.map((issue) => ({ path: issue.path.map(String), message: issue.message })),
+  );
+}
+
+/** Not for anonymous callers: they share no name, and what they send may be a password. Not for dry runs: they do nothing to repeat. */
+function keyOf<R extends object, V>(
+  command: Command<z.ZodType, R>,
+  rawInput: unknown,
+  { viewer }: Call,
+  { idempotencyKey, dryRun }: ExecuteOptions<R, V>,
+): KeyedRequest | null {
+  if (!idempotencyKey || dryRun || !viewer) return null;
+  return keyedRequest(viewer.id, idempotencyKey, command.name, rawInput);
+}
+
+/**
+ * Before anything is authorized again: what a first request deleted is not found any more, and its repeat must hear what the first one did.
+ * Only the caller's own answers are found; the objects in them are read anew, with the caller's eyes.
+ */
+function replay<R extends object, V>(
+  result: Json,
+  call: Call,
+  { view }: ExecuteOptions<R, V>,
+): Promise<Answer<R, V>> {
+  return call.services.data.transaction(
+    async (tx) => ({
+      result: result as unknown as R,
+      view: (await view?.(tx, result as unknown as R)) as V,
+    }),
+    { signal: call.signal },
+  );
+}
+
+/** An error that the field does not list could not be shown to the caller: that is a bug of the command's declaration. */
+function assertDeclared(command: Command, error: UserError): void {
+  const declared = [...COMMON_ERRORS, ...command.errors];
+  if (declared.some((known) => error instanceof known)) return;
+  throw new Error(`${command.name} does not declare ${error.constructor.name}`, { cause: error });
+}
+
+async function refuse(
+  action: string,
+  call: Call,
+  subject: Subject,
+  error: UserError,
+): Promise<void> {
+  const { data, log } = call.services;
+  const denied = error instanceof ForbiddenError || error instanceof NotFoundError;
+  try {
+    await writeRefusal(data.db, call, action, subject, denied ? 'DENIED' : 'FAILED', error);
+  } catch (err) {
+    log.error({ err, action, requestId: call.requestId }, 'a refusal could not be audited');
+  }
+}

@@ -1,0 +1,95 @@
+/** The gate's transaction, and what follows its commit. */
+import type { z } from 'zod';
+import type { Tx } from '../data/client.js';
+import { newId } from '../ids.js';
+import { type Change, subjectOf, writeAudit } from './audit.js';
+import { bumpGenerations } from './cache.js';
+import type { Services } from './context.js';
+import type { Answer, Execution } from './execute.js';
+import type { ChangeHint } from './hints.js';
+import { claimKey, rememberAnswer } from './idempotency.js';
+
+/** Thrown to roll a dry run back after its answer has been read. */
+class DryRunRollback extends Error {
+  constructor(readonly answer: unknown) {
+    super('dry run');
+  }
+}
+
+export async function transact<I extends z.ZodType, R extends object, V>(
+  execution: Execution<I, R, V>,
+): Promise<Answer<R, V>> {
+  const { command, input, call, prepared } = execution;
+  const { services, signal } = call;
+  // A retried transaction starts anew: what counts is what its last run returned.
+  let changed: readonly Change[] | null = null;
+  try {
+    const answer = await services.data.transaction(
+      async (tx) => {
+        const ran = await runOnce(tx, execution);
+        changed = ran.changed;
+        return ran.answer;
+      },
+      { signal },
+    );
+    if (changed) {
+      await announce(command.name, changed, services);
+      await command.after?.(call, answer.result, prepared, input).catch((err: unknown) => {
+        services.metrics.afterCommitFailures.inc();
+        services.log.error({ err, action: command.name }, 'what follows a commit failed');
+      });
+    }
+    return answer;
+  } catch (error) {
+    if (error instanceof DryRunRollback) return error.answer as Answer<R, V>;
+    throw error;
+  }
+}
+
+/** `changed` is null when a concurrent twin had the key: then this run only answers what the twin did. */
+async function runOnce<I extends z.ZodType, R extends object, V>(
+  tx: Tx,
+  { command, input, call, viewer, subject, keyed, prepared, options }: Execution<I, R, V>,
+): Promise<{ answer: Answer<R, V>; changed: readonly Change[] | null }> {
+  const { services } = call;
+  const { dryRun, view } = options;
+  const now = services.clock.now();
+  const answerOf = async (result: R) => ({ result, view: (await view?.(tx, result)) as V });
+
+  const known = keyed && (await claimKey(tx, keyed, now));
+  if (known) return { answer: await answerOf(known.result as unknown as R), changed: null };
+
+  const outcome = await command.run({ tx, viewer, now, newId, services, prepared }, input);
+  if (keyed) await rememberAnswer(tx, keyed, outcome.result);
+  if (!dryRun) {
+    const unchanged = command.audit === 'changes' ? null : subject;
+    await writeAudit(tx, call, command.name, outcome.changed, unchanged);
+  }
+  const answer = await answerOf({ ...outcome.result, ...outcome.once });
+  if (dryRun) throw new DryRunRollback(answer);
+  return { answer, changed: outcome.changed };
+}
+
+/** First the generations, then the hints: whoever hears of a change must not read the old copy. Never throws: the change is committed. */
+async function announce(
+  action: string,
+  changed: readonly Change[],
+  services: Services,
+): Promise<void> {
+  if (changed.length === 0) return;
+  const hints = changed.map(
+    (change): ChangeHint => ({
+      type: change.type,
+      id: change.id,
+      projectId: subjectOf(change).projectId,
+      kind: change.before === null ? 'CREATED' : change.after === null ? 'DELETED' : 'UPDATED',
+    }),
+  );
+  try {
+    await bumpGenerations(services.ephemeral, new Set(hints.map((hint) => hint.type)));
+    await services.hints.announce(hints);
+  } catch (err) {
+    services.metrics.afterCommitFailures.inc();
+    services.log.error({ err, action }, 'a committed change could not be announced');
+  }
+}
