@@ -19,6 +19,8 @@ export interface Change {
   readonly id: string;
   readonly before: object | null;
   readonly after: object | null;
+  /** The owning project, for parts whose rows do not name it. */
+  readonly projectId?: string;
   /** True for figures that follow from another change (usage, capacity): announced, not audited. */
   readonly derived?: boolean;
 }
@@ -68,7 +70,7 @@ export function subjectOf(change: Change): Subject {
   const row = (change.after ?? change.before ?? {}) as Row;
   const entity = findEntity(change.type);
   const label = entity ? row[entity.label] : undefined;
-  const project = entity?.projectColumn ? row[entity.projectColumn] : null;
+  const project = change.projectId ?? (entity?.projectColumn ? row[entity.projectColumn] : null);
   return {
     type: change.type,
     id: change.id,

@@ -49,6 +49,13 @@ export interface Outcome<R> {
   readonly once?: Partial<R>;
 }
 
+/** An object that a command names; `path`: the input field that names it. */
+export interface Target {
+  readonly entity: Entity;
+  readonly id: string;
+  readonly path?: readonly string[];
+}
+
 export interface CommandSpec<I extends z.ZodType, R extends object, P> {
   /** `noun.verb`: audit action, log field, metric label. */
   readonly name: string;
@@ -56,8 +63,11 @@ export interface CommandSpec<I extends z.ZodType, R extends object, P> {
   readonly resourceType: string;
   /** Null only for commands that anybody may give (login). */
   readonly permission: Permission | null;
-  /** What the command is about, found before anything else happens; absent for infrastructure that is being created. */
-  subject?(input: z.output<I>): { entity: Entity; id: string; path?: readonly string[] };
+  /**
+   * What the command is about (or what it creates something in), found before anything else happens.
+   * Absent or null for infrastructure that is being created.
+   */
+  subject?(input: z.output<I>): Target | null;
   readonly input: I;
   /** Beyond the errors that every command can give. */
   readonly errors: readonly ErrorClass[];

@@ -23,8 +23,8 @@ export function translate(cause: unknown, resourceType: string, input: unknown):
   if (unique) {
     const field = unique.fields.at(-1) ?? 'name';
     const value = (input as Record<string, unknown> | null)?.[field];
-    return typeof value === 'string'
-      ? new AlreadyExistsError(resourceType, field, value)
+    return typeof value === 'string' || typeof value === 'number'
+      ? new AlreadyExistsError(resourceType, field, String(value))
       : new ConflictError(resourceType, null);
   }
   if (isForeignKeyViolation(cause)) return new ConflictError(resourceType, null);

@@ -1,12 +1,14 @@
 /** Alerts in the API. */
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
-import { editable, rootOne } from '../../graphql/fields.js';
+import { editable, rootOne, target } from '../../graphql/fields.js';
 import { looseId } from '../../graphql/loose-ref.js';
+import { mutationField } from '../../graphql/mutation.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { UserEntity } from '../user/queries.js';
 import { UserRef } from '../user/schema.js';
+import { acknowledgeAlert, raiseAlert, resolveAlert } from './commands.js';
 import { AlertEntity, AlertSeverityEnum, AlertSourceTypeEnum, alerts } from './queries.js';
 import { apiTypeOf } from './source.js';
 
@@ -84,3 +86,39 @@ builder.prismaObjectField(UserRef, 'acknowledgedAlerts', (t) =>
 
 rootOne('alert', AlertEntity, 'alert');
 rootList('alerts', alerts, 'The alerts that you may see, the newest first.');
+
+const alert = {
+  entity: AlertEntity,
+  description: 'The alert as it now is.',
+  id: (r: { alertId: string }) => r.alertId,
+};
+
+mutationField('acknowledgeAlert', acknowledgeAlert, {
+  description: 'Says that you took notice of an alert. Once is enough: the first stays.',
+  input: (t) => ({ id: target(t, 'alert') }),
+  entities: { alert },
+});
+
+mutationField('resolveAlert', resolveAlert, {
+  description: 'Says that what an alert is about is over.',
+  input: (t) => ({ id: target(t, 'alert') }),
+  entities: { alert },
+});
+
+mutationField('raiseAlert', raiseAlert, {
+  description:
+    'Raises an alert by hand. While one of the same source and kind is open, that one counts up.',
+  input: (t) => ({
+    severity: t.field({ type: AlertSeverityEnum, required: true, description: 'How bad it is.' }),
+    title: t.string({ required: true, description: 'What is wrong, in a few words.' }),
+    message: t.string({ description: 'What is wrong, in full.' }),
+    sourceId: t.id({
+      description:
+        'The node, virtual machine, storage pool, network or cluster that it is about; the system if not given.',
+    }),
+    kind: t.string({
+      description: 'What is wrong, as a stable word of yours; "manual" if not given.',
+    }),
+  }),
+  entities: { alert },
+});

@@ -1,10 +1,12 @@
 /** Virtual networks in the API. */
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
-import { editable, rootOne } from '../../graphql/fields.js';
+import { deletedId, editable, expectedVersion, rootOne, target } from '../../graphql/fields.js';
+import { mutationField } from '../../graphql/mutation.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { networkOf } from './addresses.js';
+import { createVirtualNetwork, deleteVirtualNetwork, updateVirtualNetwork } from './commands.js';
 import {
   NetworkPhaseEnum,
   NetworkTypeEnum,
@@ -79,3 +81,73 @@ builder.prismaObjectField(ProjectRef, 'virtualNetworks', (t) =>
 
 rootOne('virtualNetwork', VirtualNetworkEntity, 'virtual network');
 rootList('virtualNetworks', virtualNetworks, 'The virtual networks that you may see.');
+
+const payload = {
+  virtualNetwork: {
+    entity: VirtualNetworkEntity,
+    description: 'The network as it now is.',
+    id: (r: { virtualNetworkId: string }) => r.virtualNetworkId,
+  },
+};
+
+// biome-ignore lint/suspicious/noExplicitAny: the input field builder of either mutation
+const addresses = (t: any) => ({
+  cidr: t.field({
+    type: 'CIDR',
+    description: 'Its addresses; they must not overlap with networks that route together with it.',
+  }),
+  gateway: t.field({ type: 'IPAddress', description: 'The way out of it, within the cidr.' }),
+  dhcpEnabled: t.boolean({ description: 'Whether virtual machines get their addresses by DHCP.' }),
+  dhcpRangeStart: t.field({ type: 'IPAddress', description: 'The first address that DHCP gives.' }),
+  dhcpRangeEnd: t.field({
+    type: 'IPAddress',
+    description: 'The last address that DHCP gives; the gateway must not lie between.',
+  }),
+  dnsServers: t.field({
+    type: ['IPAddress'],
+    description: 'Name servers, the preferred one first; at most 8.',
+  }),
+  mtu: t.int({ description: 'The largest packet in bytes, from 576 to 9216; 1500 if not given.' }),
+});
+
+mutationField('createVirtualNetwork', createVirtualNetwork, {
+  description:
+    'Creates a virtual network: of a project, or shared by all, which takes an administrator.',
+  input: (t) => ({
+    projectId: t.id({ description: 'The project that it belongs to; without one it is shared.' }),
+    name: t.string({
+      required: true,
+      description: 'Unique; lower-case letters, digits and hyphens.',
+    }),
+    description: t.string({ description: 'For people.' }),
+    networkType: t.field({
+      type: NetworkTypeEnum,
+      required: true,
+      description: 'How it is made; stays as it is.',
+    }),
+    vlanId: t.int({ description: 'For a VLAN: from 1 to 4094, and not taken.' }),
+    ...addresses(t),
+  }),
+  entities: payload,
+});
+
+mutationField('updateVirtualNetwork', updateVirtualNetwork, {
+  description:
+    'Changes what is given of a virtual network and leaves the rest; null takes an address away.',
+  input: (t) => ({
+    id: target(t, 'virtual network'),
+    name: t.string({ description: 'Its new name.' }),
+    description: t.string({ description: 'For people.' }),
+    ...addresses(t),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities: payload,
+});
+
+mutationField('deleteVirtualNetwork', deleteVirtualNetwork, {
+  description: 'Deletes a virtual network that no virtual machine is on.',
+  input: (t) => ({ id: target(t, 'virtual network'), expectedVersion: expectedVersion(t) }),
+  fields: (t) => ({
+    deletedVirtualNetworkId: deletedId(t, 'VirtualNetwork', 'deletedVirtualNetworkId'),
+  }),
+});

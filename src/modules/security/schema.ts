@@ -1,15 +1,18 @@
 /** Security groups and their rules in the API. Which virtual machines a group is on is told by their module. */
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
-import { editable, rootOne } from '../../graphql/fields.js';
+import { deletedId, editable, expectedVersion, rootOne, target } from '../../graphql/fields.js';
+import { mutationField } from '../../graphql/mutation.js';
 import { networkOf } from '../network/addresses.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
+import * as commands from './commands.js';
 import {
   RuleActionEnum,
   RuleDirectionEnum,
   RuleProtocolEnum,
   SecurityGroupEntity,
+  SecurityRuleEntity,
   securityGroups,
   securityRules,
 } from './queries.js';
@@ -112,3 +115,110 @@ builder.prismaObjectField(ProjectRef, 'securityGroups', (t) =>
 
 rootOne('securityGroup', SecurityGroupEntity, 'security group');
 rootList('securityGroups', securityGroups, 'The security groups that you may see.');
+
+const securityGroup = {
+  entity: SecurityGroupEntity,
+  description: 'The group as it now is.',
+  id: (r: { securityGroupId: string }) => r.securityGroupId,
+};
+
+const RuleInput = builder.inputType('SecurityRuleInput', {
+  description: 'What a rule matches, and what happens then.',
+  fields: (t) => ({
+    direction: t.field({
+      type: RuleDirectionEnum,
+      required: true,
+      description: 'Which traffic, seen from the virtual machine.',
+    }),
+    protocol: t.field({ type: RuleProtocolEnum, required: true, description: 'Which protocol.' }),
+    portRangeMin: t.int({
+      description: 'The first port, for TCP and UDP; every port if not given.',
+    }),
+    portRangeMax: t.int({ description: 'The last port; the first one if not given.' }),
+    remoteCidr: t.field({ type: 'CIDR', description: 'Only this network at the other end.' }),
+    remoteGroupId: t.id({
+      description:
+        'Only machines of this group of the same project at the other end; instead of a cidr.',
+    }),
+    action: t.field({ type: RuleActionEnum, description: 'What happens; ALLOW if not given.' }),
+    priority: t.int({ description: 'From 1 (first) to 10000; 100 if not given.' }),
+    description: t.string({ description: 'For people.' }),
+  }),
+});
+
+mutationField('createSecurityGroup', commands.createSecurityGroup, {
+  description: 'Creates a security group without rules.',
+  input: (t) => ({
+    projectId: t.id({ required: true, description: 'The project that it belongs to.' }),
+    name: t.string({
+      required: true,
+      description: 'Unique in the project; lower-case letters, digits and hyphens.',
+    }),
+    description: t.string({ description: 'For people.' }),
+  }),
+  entities: { securityGroup },
+});
+
+mutationField('updateSecurityGroup', commands.updateSecurityGroup, {
+  description: 'Changes what is given of a security group and leaves the rest.',
+  input: (t) => ({
+    id: target(t, 'security group'),
+    name: t.string({ description: 'Its new name.' }),
+    description: t.string({ description: 'For people.' }),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities: { securityGroup },
+});
+
+mutationField('deleteSecurityGroup', commands.deleteSecurityGroup, {
+  description:
+    'Deletes a security group with its rules; not while it is used, and not the default one.',
+  input: (t) => ({ id: target(t, 'security group'), expectedVersion: expectedVersion(t) }),
+  fields: (t) => ({
+    deletedSecurityGroupId: deletedId(t, 'SecurityGroup', 'deletedSecurityGroupId'),
+  }),
+});
+
+mutationField('createSecurityRule', commands.createSecurityRule, {
+  description: 'Adds a rule to a security group.',
+  input: (t) => ({
+    securityGroupId: target(t, 'security group'),
+    rule: t.field({ type: RuleInput, required: true, description: 'The rule.' }),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities: {
+    securityGroup,
+    securityRule: {
+      entity: SecurityRuleEntity,
+      description: 'The new rule.',
+      id: (r) => r.securityRuleId,
+    },
+  },
+});
+
+mutationField('deleteSecurityRule', commands.deleteSecurityRule, {
+  description: 'Takes a rule out of a security group.',
+  input: (t) => ({
+    securityGroupId: target(t, 'security group'),
+    id: target(t, 'rule'),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities: { securityGroup },
+  fields: (t) => ({
+    deletedSecurityRuleId: deletedId(t, 'SecurityRule', 'deletedSecurityRuleId'),
+  }),
+});
+
+mutationField('replaceSecurityRules', commands.replaceSecurityRules, {
+  description: 'Replaces all rules of a security group at once: all or nothing.',
+  input: (t) => ({
+    securityGroupId: target(t, 'security group'),
+    rules: t.field({
+      type: [RuleInput],
+      required: true,
+      description: 'All its rules from now on.',
+    }),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities: { securityGroup },
+});
