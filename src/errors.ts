@@ -207,6 +207,14 @@ export class IdempotencyMismatchError extends UserError {
   }
 }
 
+/** Without this user nobody could administer the system any more. */
+export class LastAdministratorError extends UserError {
+  readonly code = 'LAST_ADMINISTRATOR';
+  constructor(username: string) {
+    super(`${username} is the last enabled administrator. Make another user ADMIN first.`);
+  }
+}
+
 /** Unknown user, wrong password and disabled account: one answer, so that none can be told from the others. */
 export class InvalidCredentialsError extends UserError {
   readonly code = 'INVALID_CREDENTIALS';

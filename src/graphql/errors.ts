@@ -11,6 +11,7 @@ import {
   InvalidCredentialsError,
   InvalidStateError,
   type Issue,
+  LastAdministratorError,
   type NodeVerdict,
   NoSuitableNodeError,
   NotFoundError,
@@ -211,3 +212,4 @@ errorType(
   InvalidCredentialsError,
   'Nobody was signed in: user name, password or account is not right.',
 );
+errorType(LastAdministratorError, 'Without this user nobody could administer the system any more.');

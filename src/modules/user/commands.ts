@@ -4,6 +4,7 @@ import { defineCommand } from '../../core/command.js';
 import { AlreadyExistsError, InvalidCredentialsError, NotFoundError } from '../../errors.js';
 import { newId } from '../../ids.js';
 import { hashPassword, verifyPassword } from './password.js';
+import { email, newPassword, username } from './rules.js';
 import { endSession, openSession, signSession } from './session.js';
 
 interface SignedIn {
@@ -11,6 +12,8 @@ interface SignedIn {
   readonly sessionId: string;
   readonly token: string;
   readonly expiresAt: Date;
+  /** When the user signed in before this time. */
+  readonly lastLogin: Date | null;
 }
 
 interface LoginResult {
@@ -34,16 +37,17 @@ export const login = defineCommand<
   async prepare({ services }, { username, password }) {
     const user = await services.data.db.user.findUnique({
       where: { username: username.toLowerCase() },
-      select: { id: true, passwordHash: true, enabled: true },
+      select: { id: true, passwordHash: true, enabled: true, lastLogin: true },
     });
     const matches = await verifyPassword(user?.passwordHash ?? null, password);
     if (!user?.enabled || !matches) return null;
     const sessionId = newId();
-    return { userId: user.id, sessionId, ...(await signSession(services, sessionId, user.id)) };
+    const { id: userId, lastLogin } = user;
+    return { userId, sessionId, lastLogin, ...(await signSession(services, sessionId, userId)) };
   },
   async run({ tx, now, prepared }) {
     if (!prepared) throw new InvalidCredentialsError();
-    const { userId, token, expiresAt } = prepared;
+    const { userId, token, expiresAt, lastLogin } = prepared;
     // An account disabled since the password was checked does not get in.
     const [after] = await tx.user.updateManyAndReturn({
       where: { id: userId, enabled: true },
@@ -53,7 +57,7 @@ export const login = defineCommand<
     return {
       result: { userId, expiresAt: expiresAt.toISOString(), token: null },
       once: { token },
-      changed: [{ type: 'User', id: userId, before: { ...after, lastLogin: null }, after }],
+      changed: [{ type: 'User', id: userId, before: { ...after, lastLogin }, after }],
     };
   },
   async after(call, _result, prepared) {
@@ -79,30 +83,16 @@ export const logout = defineCommand({
   },
 });
 
-const MIN_PASSWORD = 12;
-
-/** Given by the command line for the first administrator; hashing is prepared, for it takes time. */
+/** Also given by the command line, for the first administrator. Hashing is prepared, for it takes time. */
 export const createUser = defineCommand({
   name: 'user.create',
   resourceType: 'User',
   permission: 'user:create',
   input: z.object({
-    username: z
-      .string()
-      .regex(
-        /^[a-z][a-z0-9._-]{0,62}$/,
-        'must begin with a lower-case letter and go on with at most 62 of a-z, 0-9, ".", "_", "-"',
-      ),
-    email: z
-      .string()
-      .max(254)
-      .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
-      .transform((text) => text.toLowerCase()),
+    username,
+    email,
     role: z.enum(['ADMIN', 'OPERATOR', 'VIEWER']),
-    password: z
-      .string()
-      .min(MIN_PASSWORD, `must have at least ${MIN_PASSWORD} characters`)
-      .max(1024),
+    password: newPassword,
   }),
   errors: [AlreadyExistsError],
   label: (input) => input.username,

@@ -2,11 +2,12 @@
 import { permissionsOf, type Viewer } from '../../core/authz.js';
 import { builder } from '../../graphql/builder.js';
 import { rootList } from '../../graphql/connection.js';
-import { editable, rootOne } from '../../graphql/fields.js';
+import { deletedId, editable, expectedVersion, rootOne, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
 import { readEntity } from '../../graphql/node.js';
 import { encodeGlobalId } from '../../ids.js';
-import { login, logout } from './commands.js';
+import { deleteUser, setUserPassword, updateUser } from './admin-commands.js';
+import { createUser, login, logout } from './commands.js';
 import { UserEntity, UserRoleEnum, users } from './queries.js';
 
 export const UserRef = builder.prismaNode('User', {
@@ -103,4 +104,52 @@ mutationField('login', login, {
 mutationField('logout', logout, {
   description: 'Ends the session that the request was made with.',
   input: () => ({}),
+});
+
+const user = {
+  entity: UserEntity,
+  description: 'The user as it now is.',
+  id: (r: { userId: string }) => r.userId,
+};
+
+mutationField('createUser', createUser, {
+  description: 'Creates a user, enabled.',
+  input: (t) => ({
+    username: t.string({
+      required: true,
+      description: 'Unique: a lower-case letter, then letters, digits, ".", "_" or "-".',
+    }),
+    email: t.string({ required: true, description: 'Unique, whatever the case.' }),
+    role: t.field({ type: UserRoleEnum, required: true, description: 'What the user may do.' }),
+    password: t.string({ required: true, description: 'At least 12 characters.' }),
+  }),
+  entities: { user },
+});
+
+mutationField('updateUser', updateUser, {
+  description:
+    'Changes what is given of a user and leaves the rest. A user who is disabled is signed out.',
+  input: (t) => ({
+    id: target(t, 'user'),
+    email: t.string({ description: 'Unique, whatever the case.' }),
+    role: t.field({ type: UserRoleEnum, description: 'What the user may do.' }),
+    enabled: t.boolean({ description: 'False: cannot sign in, and is signed out.' }),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities: { user },
+});
+
+mutationField('setUserPassword', setUserPassword, {
+  description: 'Gives a user a new password.',
+  input: (t) => ({
+    id: target(t, 'user'),
+    password: t.string({ required: true, description: 'At least 12 characters.' }),
+  }),
+  entities: { user },
+});
+
+mutationField('deleteUser', deleteUser, {
+  description: 'Deletes a user. What the user did stays in the audit log.',
+  input: (t) => ({ id: target(t, 'user'), expectedVersion: expectedVersion(t) }),
+  fields: (t) => ({ deletedUserId: deletedId(t, 'User', 'deletedUserId') }),
 });
