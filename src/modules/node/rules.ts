@@ -83,13 +83,42 @@ export function freeCapacity(
   overcommit: Overcommit,
 ): Capacity {
   return {
-    vcpus: Math.floor(allocatable.vcpus * overcommit.cpu) - allocated.vcpus,
-    memoryMib: Math.floor(allocatable.memoryMib * overcommit.memory) - allocated.memoryMib,
+    vcpus: times(allocatable.vcpus, overcommit.cpu) - allocated.vcpus,
+    memoryMib: times(allocatable.memoryMib, overcommit.memory) - allocated.memoryMib,
     storageGib: allocatable.storageGib - allocated.storageGib,
   };
+}
+
+/** Decimal like the claim's own SQL: 100 x 1.15 is 115, although the product of the two doubles is a little less. */
+function times(amount: number, ratio: number): number {
+  return Math.floor(Math.round(amount * ratio * 1e6) / 1e6);
 }
 
 /** The parts of a capacity record as the database holds it; absent figures are 0. */
 export function capacityOf(json: unknown): Capacity {
   return { ...NO_CAPACITY, ...(json as Partial<Capacity> | null) };
+}
+
+export type IntentOperation = 'CORDON' | 'UNCORDON' | 'ENTER_MAINTENANCE' | 'EXIT_MAINTENANCE';
+
+/** `empties`: only a node on which nothing runs any more may get there. */
+export const INTENTS = {
+  CORDON: { from: ['IN_SERVICE'], to: 'CORDONED', empties: false },
+  UNCORDON: { from: ['CORDONED'], to: 'IN_SERVICE', empties: false },
+  ENTER_MAINTENANCE: {
+    from: ['IN_SERVICE', 'CORDONED', 'DRAINING'],
+    to: 'MAINTENANCE',
+    empties: true,
+  },
+  EXIT_MAINTENANCE: { from: ['MAINTENANCE', 'DRAINING'], to: 'IN_SERVICE', empties: false },
+} as const satisfies Record<
+  IntentOperation,
+  { from: readonly NodeIntent[]; to: NodeIntent; empties: boolean }
+>;
+
+export function allowedIntents(intent: NodeIntent): IntentOperation[] {
+  const operations = Object.keys(INTENTS) as IntentOperation[];
+  return operations.filter((name) =>
+    (INTENTS[name].from as readonly NodeIntent[]).includes(intent),
+  );
 }

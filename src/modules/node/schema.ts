@@ -18,6 +18,12 @@ import {
   registerHypervisorNode,
   updateHypervisorNode,
 } from './commands.js';
+import {
+  cordonHypervisorNode,
+  enterMaintenance,
+  exitMaintenance,
+  uncordonHypervisorNode,
+} from './intent-commands.js';
 import { hypervisorNodes, NodeEntity, NodeIntentEnum, NodePhaseEnum } from './queries.js';
 import { type Condition, capacityOf, effectivePhase, freeCapacity } from './rules.js';
 import type { NodeSpec, SystemInfo } from './spec.js';
@@ -180,3 +186,30 @@ mutationField('issueAgentToken', issueAgentToken, {
     }),
   }),
 });
+
+const intents = [
+  [
+    'cordonHypervisorNode',
+    cordonHypervisorNode,
+    'Keeps new virtual machines away from a node; those on it stay.',
+  ],
+  [
+    'uncordonHypervisorNode',
+    uncordonHypervisorNode,
+    'Lets a cordoned node take virtual machines again.',
+  ],
+  [
+    'enterMaintenance',
+    enterMaintenance,
+    'Takes a node out of service. Refused, with their names, while virtual machines run on it.',
+  ],
+  ['exitMaintenance', exitMaintenance, 'Puts a node back into service.'],
+] as const;
+
+for (const [name, command, description] of intents) {
+  mutationField(name, command, {
+    description,
+    input: (t) => ({ id: target(t, 'hypervisor node') }),
+    entities: payload,
+  });
+}
