@@ -39,6 +39,7 @@ export function assemble(parts: Parts): Data {
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    gate.close();
     await gate.empty();
     await db.$disconnect();
     await parts.end();

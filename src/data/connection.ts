@@ -1,6 +1,6 @@
 /** How to reach PostgreSQL: our settings, and what they are in the driver's words. */
 import { readFileSync } from 'node:fs';
-import { checkServerIdentity, type ConnectionOptions as TlsOptions } from 'node:tls';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { ClientConfig } from 'pg';
 import { DataUnavailableError, isConnectionFailure } from './errors.js';
 
@@ -31,21 +31,16 @@ const KEEP_ALIVE_AFTER_MS = 10_000;
 
 /**
  * `require` encrypts and believes anybody, except that a given CA file is checked, as libpq does.
- * `verify-full` compares the name with `host`; the driver would compare with "localhost" when that is an address.
+ * `verify-full` leaves the name to the driver, which compares it with `host`.
  */
 function tls(options: ConnectionOptions): false | TlsOptions {
-  const { sslMode, sslCaFile, host } = options;
+  const { sslMode, sslCaFile } = options;
   if (sslMode === 'disable') return false;
-  const ca = sslCaFile ? { ca: readFileSync(sslCaFile, 'utf8') } : {};
-  if (sslMode === 'verify-full') {
-    return {
-      ...ca,
-      rejectUnauthorized: true,
-      checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
-    };
-  }
-  const rejectUnauthorized = sslMode === 'verify-ca' || Boolean(sslCaFile);
-  return { ...ca, rejectUnauthorized, checkServerIdentity: () => undefined };
+  return {
+    ...(sslCaFile ? { ca: readFileSync(sslCaFile, 'utf8') } : {}),
+    rejectUnauthorized: sslMode !== 'require' || Boolean(sslCaFile),
+    ...(sslMode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
+  };
 }
 
 /**

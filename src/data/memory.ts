@@ -43,16 +43,17 @@ function wasmModule(): Promise<object> {
 
 async function start(archive: Buffer): Promise<PGlite> {
   const database = await PGlite.create({
-    loadDataDir: new Blob([new Uint8Array(archive)], { type: 'application/x-tar' }),
+    loadDataDir: new Blob([archive as Uint8Array<ArrayBuffer>], { type: 'application/x-tar' }),
     pgliteWasmModule: await wasmModule(),
   });
-  // The adapter sends times without a zone; the statement also proves that the archive was whole.
+  // The adapter sends times without a zone; the second statement proves that the archive was whole.
   await database.exec(`SET TIME ZONE 'UTC'; SELECT count(*) FROM _prisma_migrations`);
   return database;
 }
 
 async function open(cacheDir: string | undefined): Promise<PGlite> {
-  const archive = await preparedDatabase(cacheDir);
+  // compiling and unpacking both leave this thread free: at the same time
+  const [archive] = await Promise.all([preparedDatabase(cacheDir), wasmModule()]);
   try {
     return await start(archive);
   } catch {

@@ -86,7 +86,7 @@ UPDATE virtual_machines SET
     ELSE 'STOPPED'::desired_state
   END,
   observed_generation = 1,
-  capacity_claimed = node_id IS NOT NULL,
+  capacity_claimed = node_id IS NOT NULL AND power_state <> 'STOPPED', -- a stopped machine holds nothing
   cluster_id = (SELECT nodes.cluster_id FROM nodes WHERE nodes.id = virtual_machines.node_id);
 
 -- nodes.allocated must be the sum of what is marked as claimed on them, from here on

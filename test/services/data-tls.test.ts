@@ -1,0 +1,134 @@
+/** The four TLS modes towards PostgreSQL, against a server whose certificate is for "localhost" and nothing else. */
+import { execFile } from 'node:child_process';
+import { chmod, chown, copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ConnectionOptions, clientConfig } from '../../src/data/connection.js';
+import {
+  type PostgresAddress,
+  type PostgresHandle,
+  sharedPostgres,
+  startPostgres,
+} from '../support/services/postgres.js';
+import { databaseOptions } from './data-fixtures.js';
+
+const run = promisify(execFile);
+
+let server: PostgresHandle;
+let folder: string;
+const inFolder = (name: string) => join(folder, name);
+
+const openssl = (...args: string[]) => run('openssl', args, { cwd: folder });
+
+async function authority(name: string): Promise<void> {
+  await openssl(
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', `/CN=${name}`],
+    ...['-keyout', `${name}.key`, '-out', `${name}.pem`],
+  );
+}
+
+/** Lays key and certificate into the server's data folder, owned as it demands, and switches TLS on. */
+async function switchOn(): Promise<void> {
+  const client = new pg.Client(clientConfig(databaseOptions(server, 'postgres')));
+  await client.connect();
+  const { rows } = await client.query('SHOW data_directory');
+  const data = String(rows[0].data_directory);
+  const { uid, gid } = await stat(data);
+  for (const file of ['server.key', 'server.crt']) {
+    await copyFile(inFolder(file), join(data, file));
+    await chown(join(data, file), uid, gid);
+    await chmod(join(data, file), 0o600);
+  }
+  await client.query('ALTER SYSTEM SET ssl = on');
+  await client.end();
+  await server.restart();
+}
+
+/** Whether the session is encrypted; rejects when there is none. */
+async function encrypted(
+  options: Partial<ConnectionOptions>,
+  address: PostgresAddress = server,
+): Promise<boolean> {
+  const client = new pg.Client(clientConfig(databaseOptions(address, 'postgres', options)));
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    const { rows } = await client.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
+    return rows[0].ssl;
+  } finally {
+    await client.end();
+  }
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tls-'));
+  server = await startPostgres();
+  await authority('ours');
+  await authority('theirs');
+  await writeFile(inFolder('names'), 'subjectAltName=DNS:localhost\n');
+  await openssl(
+    ...['req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost'],
+    ...['-keyout', 'server.key', '-out', 'server.csr'],
+  );
+  await openssl(
+    ...[
+      'x509',
+      '-req',
+      '-in',
+      'server.csr',
+      '-CA',
+      'ours.pem',
+      '-CAkey',
+      'ours.key',
+      '-CAcreateserial',
+    ],
+    ...['-days', '1', '-extfile', 'names', '-out', 'server.crt'],
+  );
+  await switchOn();
+});
+afterAll(async () => {
+  await server.dispose();
+  await rm(folder, { recursive: true });
+});
+
+test('every mode but "disable" refuses a server without TLS', async () => {
+  await expect(encrypted({ sslMode: 'disable' }, sharedPostgres())).resolves.toBe(false);
+  for (const sslMode of ['require', 'verify-ca', 'verify-full'] as const) {
+    await expect(encrypted({ sslMode }, sharedPostgres())).rejects.toThrow('does not support SSL');
+  }
+});
+
+test('"disable" does not encrypt, even where the server could', async () => {
+  await expect(encrypted({ sslMode: 'disable' })).resolves.toBe(false);
+});
+
+test('"require" encrypts and believes anybody, unless it is given an authority', async () => {
+  await expect(encrypted({ sslMode: 'require' })).resolves.toBe(true);
+  await expect(encrypted({ sslMode: 'require', sslCaFile: inFolder('ours.pem') })).resolves.toBe(
+    true,
+  );
+  const wrong = encrypted({ sslMode: 'require', sslCaFile: inFolder('theirs.pem') });
+  await expect(wrong).rejects.toThrow(/certificate/);
+});
+
+test('"verify-ca" believes its authority, whatever the name', async () => {
+  const sslMode = 'verify-ca';
+  await expect(encrypted({ sslMode, sslCaFile: inFolder('ours.pem') })).resolves.toBe(true);
+  await expect(encrypted({ sslMode, sslCaFile: inFolder('theirs.pem') })).rejects.toThrow(
+    /certificate/,
+  );
+  await expect(encrypted({ sslMode })).rejects.toThrow(/certificate/);
+});
+
+test('"verify-full" believes its authority for the name that was dialled, an address included', async () => {
+  const options = { sslMode: 'verify-full', sslCaFile: inFolder('ours.pem') } as const;
+  await expect(encrypted({ ...options, host: 'localhost' })).resolves.toBe(true);
+  await expect(encrypted({ ...options, host: '127.0.0.1' })).rejects.toThrow(
+    /altnames: IP: 127\.0\.0\.1 is not/,
+  );
+  const wrong = encrypted({ ...options, host: 'localhost', sslCaFile: inFolder('theirs.pem') });
+  await expect(wrong).rejects.toThrow(/certificate/);
+});
