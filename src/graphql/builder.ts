@@ -69,10 +69,25 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     },
     pageInfoFieldOptions: { description: 'Whether and where the list goes on.' },
     pageInfoTypeOptions: { description: 'Whether and where a list goes on.' },
+    hasNextPageFieldOptions: { description: 'Whether there is more after this page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether there is more before this page.' },
+    startCursorFieldOptions: {
+      description: 'The cursor of the first object here; null when the page is empty.',
+    },
+    endCursorFieldOptions: {
+      description: 'The cursor of the last object here; null when the page is empty.',
+    },
+    firstArgOptions: {
+      description: 'How many, from the beginning or from `after`. Not together with `last`.',
+    },
+    lastArgOptions: { description: 'How many, from the end or up to `before`.' },
+    afterArgOptions: { description: 'Only what follows this cursor.' },
+    beforeArgOptions: { description: 'Only what precedes this cursor.' },
     nodeTypeOptions: { description: 'Anything with an id.' },
     nodeQueryOptions: {
       description: 'Any object by its id; null when it does not exist or is not visible to you.',
       nullable: true,
+      args: { id: { description: 'Its id.' } },
       resolve: (_root, { id }, context, info) => readNode(context, info, id.typename, id.id),
     },
     nodesQueryOptions: false,

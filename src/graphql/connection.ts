@@ -93,9 +93,10 @@ function planFor(
   args: Args,
   context: GraphQLContext,
 ): { plan: PagePlan; scope: Where } {
-  if (!context.viewer) throw new UnauthenticatedError();
+  const { viewer } = context;
+  if (!viewer) throw new UnauthenticatedError();
   const scope = {
-    AND: [list.entity.visibility.where(context.viewer), filterWhere(list, args.filter)],
+    AND: [list.entity.visibility.where(viewer), filterWhere(list, args.filter, viewer)],
   };
   return { plan: planPage(list, args, context.services.config.limits), scope };
 }

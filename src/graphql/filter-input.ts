@@ -1,7 +1,10 @@
 /** `filter: { and, or, not, <declared fields> }` of a list: its input type, and its translation to a condition, with caps. */
 import type { InputRef } from '@pothos/core';
+import type { Viewer } from '../core/authz.js';
 import { BadRequestError } from '../errors.js';
 import { builder } from './builder.js';
+import { columnOf } from './column.js';
+import { NONE } from './filters.js';
 import type { List } from './list.js';
 
 type Where = Record<string, unknown>;
@@ -42,8 +45,17 @@ export function filterInput(list: List): InputRef<FilterValue> {
 }
 
 /** The condition for a filter. Throws BadRequestError when it is nested or sized beyond the caps. */
-export function filterWhere(list: List, value: FilterValue | null | undefined): Where {
+export function filterWhere(
+  list: List,
+  value: FilterValue | null | undefined,
+  viewer: Viewer,
+): Where {
   let left = MAX_CONDITIONS;
+  const spend = (path: readonly string[]): void => {
+    left -= 1;
+    if (left < 0)
+      throw new BadRequestError(`A filter may have ${MAX_CONDITIONS} conditions at most.`, path);
+  };
 
   function visit(filter: FilterValue, path: readonly string[], depth: number): Where {
     if (depth > MAX_DEPTH)
@@ -52,24 +64,41 @@ export function filterWhere(list: List, value: FilterValue | null | undefined): 
     for (const [field, given] of Object.entries(filter)) {
       if (given === null || given === undefined) continue;
       const here = [...path, field];
-      left -= 1;
-      if (left < 0)
-        throw new BadRequestError(`A filter may have ${MAX_CONDITIONS} conditions at most.`, here);
+      spend(here);
       if (field === 'and' || field === 'or') {
-        const parts = (given as FilterValue[]).map((part, i) =>
-          visit(part, [...here, String(i)], depth + 1),
-        );
-        conditions.push(field === 'and' ? { AND: parts } : { OR: parts });
+        const parts = (given as FilterValue[]).map((part, i) => {
+          spend(here);
+          return visit(part, [...here, String(i)], depth + 1);
+        });
+        conditions.push(field === 'and' ? { AND: parts } : anyOf(parts));
       } else if (field === 'not') {
-        conditions.push({ NOT: visit(given as FilterValue, here, depth + 1) });
+        conditions.push(negation(visit(given as FilterValue, here, depth + 1)));
       } else {
         const declared = list.filter[field];
-        if (declared)
-          conditions.push(declared.where(declared.column ?? field, given as never, here));
+        if (!declared) continue;
+        const name = declared.column ?? field;
+        const about = { viewer, column: columnOf(list.entity, name) };
+        conditions.push(declared.where(name, given as never, here, about));
       }
     }
-    return conditions.length === 0 ? {} : { AND: conditions };
+    return { AND: conditions };
   }
 
   return value ? visit(value, ['filter'], 1) : {};
+}
+
+/** Whether it holds for every row, because it asks for nothing. */
+function isEmpty(where: Where): boolean {
+  return Object.entries(where).every(
+    ([key, parts]) => key === 'AND' && (parts as Where[]).every(isEmpty),
+  );
+}
+
+function anyOf(parts: readonly Where[]): Where {
+  if (parts.length === 0) return NONE;
+  return parts.some(isEmpty) ? {} : { OR: parts };
+}
+
+function negation(where: Where): Where {
+  return isEmpty(where) ? NONE : { NOT: where };
 }

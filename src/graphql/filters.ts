@@ -1,8 +1,11 @@
 /** The kinds of filters that lists may declare: each has its input type and its translation to a condition. */
 import type { EnumRef } from '@pothos/core';
+import type { Viewer } from '../core/authz.js';
+import { findEntity } from '../core/entity.js';
 import { findUncleanText, UNCLEAN_TEXT } from '../core/text.js';
 import { BadRequestError } from '../errors.js';
 import { builder } from './builder.js';
+import { type Column, isStorableTime } from './column.js';
 import { uuidOf } from './node.js';
 
 type Where = Record<string, unknown>;
@@ -10,11 +13,28 @@ type Where = Record<string, unknown>;
 export interface Filter {
   /** The input type, made when the schema is built. */
   readonly type: () => unknown;
-  /** The condition for what the caller sent. `path` is for error messages. */
-  readonly where: (column: string, value: never, path: readonly string[]) => Where;
+  /**
+   * The condition for what the caller sent; `path` is for error messages.
+   * It must be true or false for every row, never unknown, or `not` would lose rows whose column is null.
+   */
+  readonly where: (
+    column: string,
+    value: never,
+    path: readonly string[],
+    about?: FilterContext,
+  ) => Where;
   /** The column, where it is not called like the filter. */
   readonly column?: string;
 }
+
+/** Who filters, and by what column; absent where a condition depends on neither. */
+export interface FilterContext {
+  readonly viewer: Viewer;
+  readonly column: Column;
+}
+
+/** True for no row. Said so, because Prisma takes an empty OR, and NOT of nothing, for no condition at all. */
+export const NONE: Where = { id: { in: [] } };
 
 const MAX_LIST = 100;
 
@@ -46,9 +66,10 @@ export function text(column?: string): Filter {
       name,
       value: { eq?: string; in?: string[]; contains?: string; startsWith?: string },
       path,
+      about,
     ) {
       if (findUncleanText(value)) throw new BadRequestError(UNCLEAN_TEXT, path);
-      return all(name, [
+      const conditions = [
         value.eq != null && { equals: value.eq },
         value.in != null && { in: capped(value.in, path) },
         value.contains != null && { contains: escapeLike(value.contains), mode: 'insensitive' },
@@ -56,7 +77,8 @@ export function text(column?: string): Filter {
           startsWith: escapeLike(value.startsWith),
           mode: 'insensitive',
         },
-      ]);
+      ];
+      return all(name, conditions, about?.column.nullable);
     },
   };
 }
@@ -75,14 +97,36 @@ export function ref(column: string, type: string): Filter {
   return {
     column,
     type: () => IdFilter,
-    where: (name, value: { eq?: string; in?: string[]; isNull?: boolean }, path) =>
-      all(name, [
-        value.eq != null && { equals: uuidOf(type, value.eq, path) },
-        value.in != null && { in: capped(value.in, path).map((id) => uuidOf(type, id, path)) },
-        value.isNull === true && { equals: null },
-        value.isNull === false && { not: null },
-      ]),
+    where(name, value: { eq?: string; in?: string[]; isNull?: boolean }, path, about) {
+      const nullable = about?.column.nullable ?? true;
+      const given = [value.eq != null && [value.eq], value.in != null && capped(value.in, path)];
+      const among = given
+        .filter((list) => list !== false)
+        .map((list) => ({ in: list.map((id) => uuidOf(type, id, path)) }));
+      const conditions = [all(name, among, nullable)];
+      if (among.length > 0 && about) conditions.push(...visibleEnd(type, name, about));
+      if (value.isNull != null) {
+        // a column that cannot be null must not be asked
+        if (nullable) conditions.push({ [name]: value.isNull ? null : { not: null } });
+        else if (value.isNull) conditions.push(NONE);
+      }
+      return { AND: conditions };
+    },
   };
+}
+
+/** What the viewer may not see does not exist: no id finds a reference to it, in rows that the viewer does see. */
+function visibleEnd(
+  type: string,
+  column: string,
+  { viewer, column: facts }: FilterContext,
+): Where[] {
+  const seen = findEntity(type)?.visibility.where(viewer) ?? {};
+  const keys = Object.keys(seen);
+  if (keys.length === 0) return [];
+  // by id alone: the foreign key tells, without a join
+  if (keys.length === 1 && keys[0] === 'id') return [{ [column]: seen.id }];
+  return facts.relation ? [{ [facts.relation]: { is: seen } }] : [NONE];
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any enum type
@@ -151,16 +195,24 @@ export function range(scalar: keyof typeof ranges = 'DateTime', column?: string)
   return {
     ...(column ? { column } : {}),
     type: () => ranges[scalar],
-    where: (name, value: Record<string, unknown>) =>
-      all(
-        name,
-        Object.entries(value).map(([operator, bound]) => bound != null && { [operator]: bound }),
-      ),
+    where(name, value: Record<string, unknown>, path, about) {
+      const bounds = Object.entries(value).filter(([, bound]) => bound != null);
+      for (const [, bound] of bounds) {
+        if (bound instanceof Date && !isStorableTime(bound.getTime()))
+          throw new BadRequestError('The year must be from 1 to 9999, in UTC.', path);
+      }
+      const conditions = bounds.map(([operator, bound]) => ({ [operator]: bound }));
+      return all(name, conditions, about?.column.nullable);
+    },
   };
 }
 
-function all(column: string, conditions: readonly (Where | false)[]): Where {
+/** All of the conditions; a row whose column is null meets none. */
+function all(column: string, conditions: readonly (Where | false)[], nullable = false): Where {
+  const known = nullable ? { not: null } : {};
   return {
-    AND: conditions.filter((c) => c !== false).map((condition) => ({ [column]: condition })),
+    AND: conditions
+      .filter((c) => c !== false)
+      .map((condition) => ({ [column]: { ...condition, ...known } })),
   };
 }

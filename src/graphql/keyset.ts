@@ -1,12 +1,13 @@
 /**
  * Keyset paging: a cursor is a place in an order (a sort value and an id), not a row.
- * It stays valid when its row is changed or deleted, and a page costs the same however deep it lies.
+ * It stays valid when its row is changed or deleted, and a page costs the same however deep it lies;
+ * in the order of an enumeration, which Prisma cannot compare, the index is read from its beginning.
  */
 import type { PageInfoShape } from '@pothos/plugin-relay';
+import { findUncleanText } from '../core/text.js';
 import { BadRequestError } from '../errors.js';
-import * as enums from '../gen/client/enums.js';
-import { getDatamodel } from '../gen/pothos-types.js';
 import { isUuid } from '../ids.js';
+import { columnOf, isStorableTime, MAX_BIGINT } from './column.js';
 import type { List } from './list.js';
 
 type Row = Record<string, unknown>;
@@ -90,10 +91,10 @@ function pageSize(
 function beyond(list: List, column: string, { value, id }: Place, upwards: boolean): Where {
   const strict = upwards ? 'gt' : 'lt';
   if (column === 'id') return { id: { [strict]: id } };
-  const symbols = enumValues(list, column);
-  if (symbols) {
-    const at = symbols.indexOf(String(value));
-    const further = upwards ? symbols.slice(at + 1) : symbols.slice(0, at);
+  const { values } = columnOf(list.entity, column);
+  if (values) {
+    const at = values.indexOf(String(value));
+    const further = upwards ? values.slice(at + 1) : values.slice(0, at);
     return { OR: [{ [column]: { in: further } }, { [column]: value, id: { [strict]: id } }] };
   }
   return {
@@ -170,31 +171,16 @@ function decodeCursor(
 
 /** The sort value as the column's type, or undefined when it is none: a forged cursor must not reach the database. */
 function revive(list: List, column: string, plain: unknown): unknown {
-  const type = columnType(list, column);
-  if (type === 'DateTime')
-    return typeof plain === 'number' && Math.abs(plain) <= 8.64e15 ? new Date(plain) : undefined;
+  const { type, values } = columnOf(list.entity, column);
+  if (typeof plain === 'number') {
+    if (type === 'DateTime') return isStorableTime(plain) ? new Date(plain) : undefined;
+    return type === 'Int' && Number.isInteger(plain) && Math.abs(plain) < 2 ** 31
+      ? plain
+      : undefined;
+  }
+  if (typeof plain !== 'string') return undefined;
   if (type === 'BigInt')
-    return typeof plain === 'string' && /^\d{1,18}$/.test(plain) ? BigInt(plain) : undefined;
-  if (type === 'Int')
-    return Number.isInteger(plain) && Math.abs(plain as number) < 2 ** 31 ? plain : undefined;
-  const symbols = enumValues(list, column);
-  if (symbols) return symbols.includes(String(plain)) ? plain : undefined;
-  return typeof plain === 'string' && !plain.includes('\0') ? plain : undefined;
-}
-
-const { datamodel } = getDatamodel();
-const enumOrder = Object.fromEntries(
-  Object.entries(enums).map(([name, values]) => [name, Object.keys(values)]),
-) as Record<string, readonly string[]>;
-
-function columnType(list: List, column: string): string {
-  const name = list.entity.model.charAt(0).toUpperCase() + list.entity.model.slice(1);
-  const model = datamodel.models[name] ?? { fields: [] };
-  return model.fields.find((f) => f.name === column)?.type ?? 'String';
-}
-
-/** The values of an enumeration in the order in which the database sorts them, or null for other columns. */
-function enumValues(list: List, column: string): readonly string[] | null {
-  const type = columnType(list, column);
-  return enumOrder[type as keyof typeof enumOrder] ?? null;
+    return /^\d{1,19}$/.test(plain) && BigInt(plain) <= MAX_BIGINT ? BigInt(plain) : undefined;
+  if (values) return values.includes(plain) ? plain : undefined;
+  return type === 'String' && findUncleanText(plain) === null ? plain : undefined;
 }

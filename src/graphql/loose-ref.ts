@@ -5,7 +5,7 @@
 import { findEntity } from '../core/entity.js';
 import { BadRequestError } from '../errors.js';
 import { decodeGlobalId, encodeGlobalId, isUuid } from '../ids.js';
-import { type Filter, ref } from './filters.js';
+import { type Filter, NONE, ref } from './filters.js';
 import { uuidOf } from './node.js';
 
 type Where = Record<string, unknown>;
@@ -36,10 +36,11 @@ export function looseRef(
       throw new BadRequestError(`"${globalId.slice(0, 64)}" is not an id of this API.`, path);
     }
     const type = stored(decoded.type);
-    return type === undefined ? { id: { in: [] } } : { [typeColumn]: type, [idColumn]: decoded.id };
+    if (type === undefined) return NONE;
+    return { [typeColumn]: type, [idColumn]: decoded.id };
   };
   return idFilter(idColumn, {
-    among: (ids, path) => ({ OR: ids.map((id) => refersTo(id, path)) }),
+    among: (ids, path) => (ids.length === 0 ? NONE : { OR: ids.map((id) => refersTo(id, path)) }),
     absent: { [idColumn]: null },
   });
 }
@@ -61,8 +62,10 @@ function idFilter(column: string, { among, absent }: Conditions): Filter {
   return {
     column,
     type: ref(column, '').type,
-    where(_column, value: IdConditions, path) {
+    where(_column, value: IdConditions, path, about) {
       const conditions: Where[] = [];
+      if (about?.column.nullable && (value.eq != null || value.in != null))
+        conditions.push({ [column]: { not: null } });
       if (value.eq != null) conditions.push(among([value.eq], path));
       if (value.in != null) {
         if (value.in.length > MAX_LIST) {

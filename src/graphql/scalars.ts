@@ -37,9 +37,11 @@ function parseBigInt(value: unknown): bigint {
   return parsed < 0n || parsed > MAX_BIGINT ? refuse('BigInt', value, help) : parsed;
 }
 
+/** Without a zone, as in fe80::1%eth0: it means something on one machine only, and PostgreSQL keeps none. */
 function parseIp(value: unknown): string {
-  if (typeof value === 'string' && isIP(value) !== 0) return value.toLowerCase();
-  return refuse('IPAddress', value, 'use 192.0.2.1 or 2001:db8::1, without a prefix length');
+  if (typeof value === 'string' && isIP(value) !== 0 && !value.includes('%'))
+    return value.toLowerCase();
+  return refuse('IPAddress', value, 'use 192.0.2.1 or 2001:db8::1, without prefix length or zone');
 }
 
 /** Network addresses only: host bits beyond the prefix must be zero. */

@@ -1,4 +1,6 @@
 /** Fluent seed: a world in a few lines, written straight to the database, with only what a test names. */
+
+import { hashToken, newAgentToken } from '../../src/core/tokens.js';
 import type { Data } from '../../src/data/client.js';
 import type { Prisma } from '../../src/gen/client/client.js';
 import { encodeGlobalId, newId } from '../../src/ids.js';
@@ -176,6 +178,135 @@ export function createSeed({ db }: Data) {
         data: { id, networkType: 'OVERLAY', phase: 'READY', ...data, name },
       });
       return made('VirtualNetwork', id, name);
+    },
+    /** Makes a user a member of a project. */
+    async member(project: Made, user: Made, role: 'OPERATOR' | 'VIEWER' = 'VIEWER'): Promise<void> {
+      await db.projectMember.create({
+        data: { projectId: project.uuid, userId: user.uuid, role },
+      });
+    },
+    /** An AVAILABLE image without a project, unless told otherwise. */
+    async image(data: Partial<Prisma.ImageCreateManyInput> = {}): Promise<Made> {
+      const id = newId();
+      const name = data.name ?? next('image');
+      await db.image.create({
+        data: { id, osType: 'linux', format: 'QCOW2', phase: 'AVAILABLE', ...data, name },
+      });
+      return made('Image', id, name);
+    },
+    async group(
+      project: Made,
+      data: Partial<Prisma.SecurityGroupCreateManyInput> = {},
+    ): Promise<Made> {
+      const id = newId();
+      const name = data.name ?? next('group');
+      await db.securityGroup.create({ data: { id, projectId: project.uuid, ...data, name } });
+      return made('SecurityGroup', id, name);
+    },
+    /** A rule that lets everything in, unless told otherwise. */
+    async rule(
+      group: { uuid: string },
+      data: Partial<Prisma.SecurityRuleCreateManyInput> = {},
+    ): Promise<Made> {
+      const id = newId();
+      const description = data.description ?? next('rule');
+      await db.securityRule.create({
+        data: {
+          id,
+          securityGroupId: group.uuid,
+          direction: 'INGRESS',
+          protocol: 'ANY',
+          ...data,
+          description,
+        },
+      });
+      return made('SecurityRule', id, description);
+    },
+    async snapshot(vm: Made, data: Partial<Prisma.VmSnapshotCreateManyInput> = {}): Promise<Made> {
+      const id = newId();
+      const name = data.name ?? next('snapshot');
+      await db.vmSnapshot.create({
+        data: {
+          id,
+          virtualMachineId: vm.uuid,
+          state: 'AVAILABLE',
+          vmState: 'STOPPED',
+          ...data,
+          name,
+        },
+      });
+      return made('VirtualMachineSnapshot', id, name);
+    },
+    /** A task that SUCCEEDED, about a machine, unless told otherwise. Unfinished ones need `finishedAt: null`. */
+    async task(
+      project: Made,
+      vm: Made,
+      data: Partial<Prisma.TaskCreateManyInput> = {},
+    ): Promise<Made> {
+      const id = newId();
+      await db.task.create({
+        data: {
+          id,
+          operation: 'START',
+          status: 'SUCCEEDED',
+          resourceType: 'VirtualMachine',
+          resourceId: vm.uuid,
+          resourceName: vm.name,
+          virtualMachineId: vm.uuid,
+          projectId: project.uuid,
+          generation: 1,
+          createdByName: 'seed',
+          finishedAt: new Date(),
+          deadlineAt: new Date(),
+          ...data,
+        },
+      });
+      return made('Task', id, vm.name);
+    },
+    /** An open WARNING about the control plane, for every user, unless told otherwise. */
+    async alert(data: Partial<Prisma.AlertCreateManyInput> = {}): Promise<Made> {
+      const id = newId();
+      const title = data.title ?? next('alert');
+      await db.alert.create({
+        data: { id, severity: 'WARNING', sourceType: 'SYSTEM', kind: title, ...data, title },
+      });
+      return made('Alert', id, title);
+    },
+    /** A PENDING recommendation about no machine, unless told otherwise. */
+    async recommendation(
+      cluster: Made,
+      data: Partial<Prisma.DrsRecommendationCreateManyInput> = {},
+    ): Promise<Made> {
+      const id = newId();
+      const reason = data.reason ?? next('recommendation');
+      await db.drsRecommendation.create({
+        data: {
+          id,
+          clusterId: cluster.uuid,
+          priority: 'LOW',
+          recommendationType: 'MIGRATE',
+          ...data,
+          reason,
+        },
+      });
+      return made('DrsRecommendation', id, reason);
+    },
+    /** An entry by nobody about no project, unless told otherwise. */
+    async auditEntry(data: Partial<Prisma.AuditEntryCreateManyInput> = {}): Promise<Made> {
+      const id = newId();
+      const action = data.action ?? next('seed.action');
+      await db.auditEntry.create({
+        data: { id, username: 'seed', resourceType: 'Project', ...data, action },
+      });
+      return made('AuditEntry', id, action);
+    },
+    /** A token for the agent of a node. */
+    async agentToken(node: Made): Promise<string> {
+      const token = newAgentToken();
+      await db.apiToken.create({
+        data: { id: newId(), name: 'agent', nodeId: node.uuid, tokenHash: hashToken(token) },
+      });
+      return token;
     },
   };
 }

@@ -26,13 +26,8 @@ import {
 } from './intent-commands.js';
 import { hypervisorNodes, NodeEntity, NodeIntentEnum, NodePhaseEnum } from './queries.js';
 import { type Condition, capacityOf, effectivePhase, freeCapacity } from './rules.js';
-import type { NodeSpec, SystemInfo } from './spec.js';
+import { readNodeSpec, readSystemInfo } from './spec.js';
 import { CapacityType, ConditionType, NodeSpecType, SystemInfoType } from './spec-schema.js';
-
-/** An empty JSON object stands for "not reported yet". */
-function reported<T>(json: unknown): T | null {
-  return json && Object.keys(json).length > 0 ? (json as T) : null;
-}
 
 export const NodeRef = builder.prismaNode('Node', {
   name: 'HypervisorNode',
@@ -69,14 +64,14 @@ export const NodeRef = builder.prismaNode('Node', {
       nullable: true,
       description: 'Its hardware; null until its agent has reported.',
       select: { spec: true },
-      resolve: (node) => reported<NodeSpec>(node.spec),
+      resolve: (node) => readNodeSpec(node.spec),
     }),
     systemInfo: t.field({
       type: SystemInfoType,
       nullable: true,
       description: 'Its software; null until its agent has reported.',
       select: { systemInfo: true },
-      resolve: (node) => reported<SystemInfo>(node.systemInfo),
+      resolve: (node) => readSystemInfo(node.systemInfo),
     }),
     allocatable: t.field({
       type: CapacityType,

@@ -50,3 +50,12 @@ export function allocatableOf(spec: NodeSpec): Capacity {
     storageGib: spec.storage.reduce((sum, disk) => sum + disk.sizeGib, 0),
   };
 }
+
+/** What is stored, or null when it is not (yet) all there. */
+export function readNodeSpec(json: unknown): NodeSpec | null {
+  return nodeSpecInput.safeParse(json).data ?? null;
+}
+
+export function readSystemInfo(json: unknown): SystemInfo | null {
+  return systemInfoInput.safeParse(json).data ?? null;
+}

@@ -14,6 +14,7 @@ import { mutationField } from '../../graphql/mutation.js';
 import { ClusterEntity } from '../cluster/queries.js';
 import { ClusterRef } from '../cluster/schema.js';
 import { NodeEntity } from '../node/queries.js';
+import { capacityOf } from '../node/rules.js';
 import { NodeRef } from '../node/schema.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
@@ -33,7 +34,7 @@ import {
   virtualMachines,
 } from './queries.js';
 import { allowedOperations } from './rules.js';
-import type { VmSpec } from './spec.js';
+import { readSpec } from './spec.js';
 import { VmSpecInput } from './spec-inputs.js';
 import { VmResourcesType, VmSpecType } from './spec-schema.js';
 
@@ -71,15 +72,16 @@ export const VirtualMachineRef = builder.prismaNode('VirtualMachine', {
     }),
     spec: t.field({
       type: VmSpecType,
-      description: 'What it is made of.',
+      nullable: true,
+      description: 'What it is made of; null for a machine that was carried over without it.',
       select: { spec: true },
-      resolve: (vm) => vm.spec as unknown as VmSpec,
+      resolve: (vm) => readSpec(vm.spec),
     }),
     resources: t.field({
       type: VmResourcesType,
       description: 'What it takes from quota and node.',
       select: { resources: true },
-      resolve: (vm) => vm.resources as never,
+      resolve: (vm) => capacityOf(vm.resources),
     }),
     ipAddresses: t.field({
       type: ['IPAddress'],

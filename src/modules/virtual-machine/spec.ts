@@ -141,6 +141,12 @@ function distinct<T extends object>(
 /** As it is stored: UUIDs instead of public ids, and nothing that the caller did not send. */
 export type VmSpec = z.output<typeof specInput>;
 
+/** A stored spec, or null when its row has none: the column's default is an empty object. */
+export function readSpec(json: unknown): VmSpec | null {
+  const spec = json as Partial<VmSpec> | null;
+  return spec?.cpu && spec.memory ? (spec as VmSpec) : null;
+}
+
 /** What a virtual machine takes from its project's quota and its node. */
 export interface VmResources {
   readonly vcpus: number;

@@ -1,0 +1,221 @@
+/** Cursors from anywhere: kept, foreign, forged, damaged. Each is a place in the list or refused by name, and never a fault of ours. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeGlobalId, newId } from '../../src/ids.js';
+import { createTestApp, type TestApp } from '../support/app.js';
+import type { Client } from '../support/client.js';
+import { getPage, idsOf, rootListFields, tryPage, walkPages } from '../support/list-walk.js';
+import { populate } from '../support/populate.js';
+import { ordersOf } from '../support/schema-walk.js';
+
+let world: TestApp;
+let admin: Client;
+beforeAll(async () => {
+  world = await createTestApp();
+  await world.seed.user('ADMIN', { username: 'zoe' });
+  await populate(world.data);
+  admin = await world.signIn('zoe');
+});
+afterAll(() => world.stop());
+
+const orders = rootListFields.flatMap((list) =>
+  ordersOf(list.type).map((field) => ({ list, name: list.name, field })),
+);
+const encode = (parts: unknown): string =>
+  Buffer.from(JSON.stringify(parts) ?? '').toString('base64url');
+const decode = (cursor: string) =>
+  JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [
+    string,
+    string,
+    string,
+    unknown,
+    string,
+  ];
+
+type List = (typeof rootListFields)[number];
+
+async function expectRefused(list: List, args: object, why: RegExp): Promise<void> {
+  for (const name of ['after', 'before']) {
+    const { cursor, ...others } = args as { cursor: string };
+    const { answer } = await tryPage(admin, list, { ...others, [name]: cursor });
+    expect(answer.errors[0]?.message).toMatch(why);
+    expect(answer.errors[0]?.extensions).toEqual({
+      code: 'BAD_USER_INPUT',
+      path: [name],
+      retryable: false,
+    });
+  }
+}
+
+/** It is a page, or it is refused with an error that is not ours. */
+async function expectNoBug(list: List, args: object): Promise<void> {
+  const { answer, page } = await tryPage(admin, list, args);
+  const codes = answer.errors.map(({ extensions }) => extensions.code);
+  expect(codes).toEqual(page ? [] : ['BAD_USER_INPUT']);
+}
+
+describe('a cursor', () => {
+  it.each(rootListFields)('that is none is refused by $name', async (list) => {
+    const wrong = ['', 'x', '%%%', 'null', encode(null), encode({}), encode([]), 'A'.repeat(5_000)];
+    for (const cursor of wrong)
+      await expectRefused(list, { cursor }, /is not a cursor of this list/);
+  });
+
+  it.each(rootListFields)('of another list is refused by $name', async (list) => {
+    for (const other of rootListFields.filter(({ type }) => type !== list.type)) {
+      const { pageInfo } = await getPage(admin, other, { first: 1 });
+      await expectRefused(list, { cursor: pageInfo.endCursor }, /it belongs to another list/);
+    }
+  });
+
+  it.each(orders)(
+    'made for the order $field of $name is refused for all others',
+    async ({ list, field }) => {
+      const { pageInfo } = await getPage(admin, list, { first: 1, orderBy: { field } });
+      const cursor = pageInfo.endCursor;
+      for (const other of ordersOf(list.type)) {
+        for (const direction of ['ASC', 'DESC']) {
+          if (other === field && direction === 'ASC') continue;
+          const orderBy = { field: other, direction };
+          await expectRefused(
+            list,
+            { cursor, orderBy },
+            new RegExp(`made for the order ${field} ASC`),
+          );
+        }
+      }
+    },
+  );
+
+  it.each(orders)(
+    'for $name by $field with a forged value or id is refused or a place',
+    async ({ list, field }) => {
+      const orderBy = { field };
+      const { pageInfo } = await getPage(admin, list, { first: 1, orderBy });
+      const [type, , direction, value, id] = decode(pageInfo.endCursor ?? '');
+      const values = [
+      null, true, 0, -1, 1.5, 2 ** 31, 8.64e15, -8.64e15, 8.65e15, 1e308, '', 'x', '\0', '\ud800', '-1', '1e3',
+      '9223372036854775807', '9223372036854775808', '9'.repeat(30), [], [value], {}, { gt: 1 }, 'x'.repeat(600),
+    ]; // biome-ignore format: a list
+      for (const forged of values) {
+        await expectNoBug(list, { after: encode([type, field, direction, forged, id]), orderBy });
+      }
+      for (const forged of [
+        null,
+        1,
+        '',
+        'x',
+        '\0',
+        [],
+        {},
+        id.slice(1),
+        `${id} `,
+        id.replaceAll('-', ''),
+      ]) {
+        const cursor = encode([type, field, direction, value, forged]);
+        await expectRefused(list, { cursor, orderBy }, /it was changed/);
+      }
+      const elsewhere = encode([type, field, direction, value, newId(0)]);
+      expect((await getPage(admin, list, { after: elsewhere, orderBy })).nodes).not.toEqual([]);
+    },
+  );
+
+  it('of any parts is a place in the list or refused', async () => {
+    const parts = fc.tuple(
+      fc.constantFrom('Volume', 'Alert', 'Image'),
+      fc.constantFrom('NAME', 'SIZE_BYTES', 'SEVERITY', 'CREATED_AT'),
+      fc.constantFrom('ASC', 'DESC'),
+      fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary' }), fc.maxSafeInteger()),
+      fc.oneof(fc.uuid(), fc.string()),
+    );
+    await fc.assert(
+      fc.asyncProperty(parts, fc.constantFrom('after', 'before'), async (cursor, argument) => {
+        const [type, field, direction] = cursor;
+        const list = rootListFields.find(
+          (one) => one.type === type && ordersOf(type).includes(field),
+        );
+        if (!list) return;
+        await expectNoBug(list, { [argument]: encode(cursor), orderBy: { field, direction } });
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('with damaged characters is a place in the list or refused', async () => {
+    const lists = await Promise.all(
+      orders.map(async ({ list, field }) => {
+        const { pageInfo } = await getPage(admin, list, { first: 3, orderBy: { field } });
+        return { list, field, cursor: pageInfo.endCursor ?? '' };
+      }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...lists),
+        fc.nat(200),
+        fc.constantFrom(...'AZaz09-_=+/\\".€ '),
+        async ({ list, field, cursor }, at, character) => {
+          const place = at % cursor.length;
+          const damaged = cursor.slice(0, place) + character + cursor.slice(place + 1);
+          await expectNoBug(list, { after: damaged, orderBy: { field } });
+          await expectNoBug(list, { before: cursor.slice(0, place), orderBy: { field } });
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  it.each(orders)(
+    'of $name by $field is a place that stays when its row is deleted',
+    async ({ list, field }) => {
+      const orderBy = { field };
+      const all = idsOf(await walkPages(admin, list, { size: 500, orderBy }));
+      const { edges } = await getPage(admin, list, { first: 4, orderBy });
+      const kept = edges.at(-1)?.cursor;
+      const [type, name, direction, value] = decode(kept ?? '');
+      // Right behind its own id: the place of a row that is not there any more.
+      const gone = encode([type, name, direction, value, successor(uuidOf(all[3]))]);
+      for (const after of [kept, gone]) {
+        const pages = await getPage(admin, list, { after, first: 500, orderBy });
+        expect(pages.nodes.map(({ id }) => id)).toEqual(all.slice(4));
+      }
+      const earlier = await getPage(admin, list, { before: gone, last: 500, orderBy });
+      expect(earlier.nodes.map(({ id }) => id)).toEqual(all.slice(0, 4));
+    },
+  );
+
+  it('lets paging go on after rows before, at and behind it were deleted', async () => {
+    const { seed, data } = world;
+    const project = await seed.project({ name: 'short-lived' });
+    const machines = [];
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      machines.push(await seed.vm(project, { name }));
+    }
+    const [list] = rootListFields.filter(({ type }) => type === 'VirtualMachine');
+    if (!list) return expect.fail('there is no list of virtual machines');
+    const args = { filter: { project: { eq: project.id } }, orderBy: { field: 'NAME' } };
+    const first = await getPage<{ name: string }>(admin, list, { ...args, first: 3 }, 'name');
+    for (const i of [1, 2, 3]) {
+      await data.db.virtualMachine.delete({ where: { id: machines[i]?.uuid ?? '' } });
+    }
+    const after = first.pageInfo.endCursor;
+    const rest = await getPage<{ name: string }>(admin, list, { ...args, after, first: 3 }, 'name');
+    expect(rest.nodes.map(({ name }) => name)).toEqual(['e', 'f']);
+    expect(rest.pageInfo.hasNextPage).toBe(false);
+    const back = await getPage<{ name: string }>(
+      admin,
+      list,
+      { ...args, before: rest.pageInfo.startCursor, last: 3 },
+      'name',
+    );
+    expect(back.nodes.map(({ name }) => name)).toEqual(['a']);
+    expect(back.pageInfo).toMatchObject({ hasPreviousPage: false, hasNextPage: true });
+  });
+});
+
+const uuidOf = (id: string | undefined): string => decodeGlobalId(id ?? '')?.id ?? '';
+
+/** The next UUID; no row has it, as rows have random ones. */
+function successor(uuid: string): string {
+  const hex = (BigInt(`0x${uuid.replaceAll('-', '')}`) + 1n).toString(16).padStart(32, '0');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}

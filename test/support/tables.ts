@@ -1,0 +1,107 @@
+/** Where the objects of the API are in the database: for tests that compare the two without asking the code between them. */
+import type { Data } from '../../src/data/client.js';
+import { encodeGlobalId } from '../../src/ids.js';
+
+export const TABLES: Readonly<Record<string, string>> = {
+  Alert: 'alerts',
+  AuditEntry: 'audit_log',
+  Cluster: 'clusters',
+  DrsRecommendation: 'drs_recommendations',
+  HypervisorNode: 'nodes',
+  Image: 'images',
+  Project: 'projects',
+  SecurityGroup: 'security_groups',
+  SecurityRule: 'security_rules',
+  StoragePool: 'storage_pools',
+  Task: 'tasks',
+  User: 'users',
+  VirtualMachine: 'virtual_machines',
+  VirtualMachineSnapshot: 'vm_snapshots',
+  VirtualNetwork: 'virtual_networks',
+  Volume: 'volumes',
+};
+
+/** The column behind each relation to one object. */
+export const TO_ONE: Readonly<Record<string, string>> = {
+  'Alert.acknowledgedBy': 'acknowledged_by',
+  'Alert.project': 'project_id',
+  'AuditEntry.user': 'user_id',
+  'DrsRecommendation.appliedBy': 'applied_by',
+  'DrsRecommendation.cluster': 'cluster_id',
+  'DrsRecommendation.sourceNode': 'source_node_id',
+  'DrsRecommendation.targetNode': 'target_node_id',
+  'DrsRecommendation.virtualMachine': 'vm_id',
+  'HypervisorNode.cluster': 'cluster_id',
+  'Image.pool': 'pool_id',
+  'Image.project': 'project_id',
+  'SecurityGroup.project': 'project_id',
+  'SecurityRule.remoteGroup': 'remote_group_id',
+  'SecurityRule.securityGroup': 'security_group_id',
+  'StoragePool.project': 'project_id',
+  'Task.createdBy': 'created_by',
+  'Task.hypervisorNode': 'node_id',
+  'Task.project': 'project_id',
+  'Task.virtualMachine': 'vm_id',
+  'VirtualMachine.cluster': 'cluster_id',
+  'VirtualMachine.createdBy': 'created_by',
+  'VirtualMachine.hypervisorNode': 'node_id',
+  'VirtualMachine.project': 'project_id',
+  'VirtualMachineSnapshot.createdBy': 'created_by',
+  'VirtualMachineSnapshot.parent': 'parent_id',
+  'VirtualMachineSnapshot.virtualMachine': 'vm_id',
+  'VirtualNetwork.project': 'project_id',
+  'Volume.attachedVirtualMachine': 'attached_vm_id',
+  'Volume.pool': 'pool_id',
+  'Volume.project': 'project_id',
+};
+
+/** The relation, seen from the other end, that each list of objects is made of. */
+export const TO_MANY: Readonly<Record<string, string>> = {
+  'Cluster.drsRecommendations': 'DrsRecommendation.cluster',
+  'Cluster.nodes': 'HypervisorNode.cluster',
+  'Cluster.virtualMachines': 'VirtualMachine.cluster',
+  'HypervisorNode.tasks': 'Task.hypervisorNode',
+  'HypervisorNode.virtualMachines': 'VirtualMachine.hypervisorNode',
+  'Project.alerts': 'Alert.project',
+  'Project.images': 'Image.project',
+  'Project.securityGroups': 'SecurityGroup.project',
+  'Project.storagePools': 'StoragePool.project',
+  'Project.tasks': 'Task.project',
+  'Project.virtualMachines': 'VirtualMachine.project',
+  'Project.virtualNetworks': 'VirtualNetwork.project',
+  'Project.volumes': 'Volume.project',
+  'SecurityGroup.referencedBy': 'SecurityRule.remoteGroup',
+  'SecurityGroup.rules': 'SecurityRule.securityGroup',
+  'StoragePool.images': 'Image.pool',
+  'StoragePool.volumes': 'Volume.pool',
+  'User.acknowledgedAlerts': 'Alert.acknowledgedBy',
+  'User.appliedRecommendations': 'DrsRecommendation.appliedBy',
+  'User.auditEntries': 'AuditEntry.user',
+  'VirtualMachine.drsRecommendations': 'DrsRecommendation.virtualMachine',
+  'VirtualMachine.snapshots': 'VirtualMachineSnapshot.virtualMachine',
+  'VirtualMachine.tasks': 'Task.virtualMachine',
+  'VirtualMachine.volumes': 'Volume.attachedVirtualMachine',
+  'VirtualMachineSnapshot.children': 'VirtualMachineSnapshot.parent',
+};
+
+/** The public ids of all rows of a type, ordered by `orderBy` (SQL). */
+export async function idsIn({ db }: Data, type: string, orderBy = 'id'): Promise<string[]> {
+  const sql = `SELECT id::text FROM ${TABLES[type]} ORDER BY ${orderBy}`;
+  const rows = await db.$queryRawUnsafe<{ id: string }[]>(sql);
+  return rows.map(({ id }) => encodeGlobalId(type, id));
+}
+
+/** Each row's public id with that of the object which a relation leads to. `relation`: a key of TO_ONE; `end`: the type there. */
+export async function referencesOf(
+  { db }: Data,
+  relation: string,
+  end: string,
+): Promise<{ from: string; to: string | null }[]> {
+  const [type = ''] = relation.split('.');
+  const sql = `SELECT id::text, ${TO_ONE[relation]}::text AS ref FROM ${TABLES[type]}`;
+  const rows = await db.$queryRawUnsafe<{ id: string; ref: string | null }[]>(sql);
+  return rows.map(({ id, ref }) => ({
+    from: encodeGlobalId(type, id),
+    to: ref && encodeGlobalId(end, ref),
+  }));
+}
