@@ -30,8 +30,19 @@ export class NotAnAgentError extends Error {}
  * @throws NotAnAgentError at the start, when the token is refused
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { log, signal, machine, hypervisor } = options;
-  const reporter = createReporter(options, await findNode(options));
+  const { machine, hypervisor } = options;
+  try {
+    const nodeId = await findNode(options);
+    if (nodeId !== null) await reportUntilStopped(options, nodeId);
+  } finally {
+    machine.close();
+    hypervisor.close();
+  }
+}
+
+async function reportUntilStopped(options: AgentOptions, nodeId: string): Promise<void> {
+  const { log, signal } = options;
+  const reporter = createReporter(options, nodeId);
   let failures = 0;
   while (!signal.aborted) {
     let pauseMs: number;
@@ -39,6 +50,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       pauseMs = await reporter();
       failures = 0;
     } catch (err) {
+      if (signal.aborted) return;
       failures += 1;
       pauseMs =
         Math.min(MAX_BACKOFF_MS, 500 * 2 ** Math.min(failures, 7)) * (0.5 + Math.random() / 2);
@@ -46,21 +58,20 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     }
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
-  machine.close();
-  hypervisor.close();
 }
 
-/** Waits for the control plane to come up, as long as it takes; a refusal ends the wait. */
-async function findNode({ transport, signal, log }: AgentOptions): Promise<string> {
-  for (let failures = 0; ; failures += 1) {
+/** Waits for the control plane to come up, as long as it takes; a refusal ends the wait. Null: told to stop. */
+async function findNode({ transport, signal, log }: AgentOptions): Promise<string | null> {
+  for (let failures = 0; !signal.aborted; failures += 1) {
     try {
-      const { viewer } = await transport.send(WhoAmI, {});
+      const { viewer } = await transport.send(WhoAmI, {}, signal);
       if (viewer?.hypervisorNodeId) return viewer.hypervisorNodeId;
       throw new NotAnAgentError(
         `The token belongs to ${viewer?.name ?? 'nobody'}, not to a node. Make one with issueAgentToken.`,
       );
     } catch (error) {
-      if (error instanceof NotAnAgentError || signal.aborted) throw error;
+      if (signal.aborted) return null;
+      if (error instanceof NotAnAgentError) throw error;
       if (error instanceof ApiError && error.code === 'UNAUTHENTICATED')
         throw new NotAnAgentError(error.message);
       log.warn({ err: error }, 'the control plane does not answer yet');
@@ -69,11 +80,12 @@ async function findNode({ transport, signal, log }: AgentOptions): Promise<strin
       signal,
     }).catch(() => undefined);
   }
+  return null;
 }
 
 /** Each call makes one report and applies the answer; it returns how long to wait, in milliseconds. */
 function createReporter(
-  { transport, machine, hypervisor, log }: AgentOptions,
+  { transport, machine, hypervisor, log, signal }: AgentOptions,
   nodeId: string,
 ): () => Promise<number> {
   const agentInstance = randomUUID();
@@ -85,16 +97,15 @@ function createReporter(
     const hardware = JSON.stringify([spec, systemInfo]);
     const observed = hypervisor.observe();
     sequence += 1;
-    const { reportNode: answer } = await transport.send(Report, {
-      input: {
-        nodeId,
-        agentInstance,
-        sequence,
-        metrics: figures.metrics,
-        virtualMachines: observed.map(observedInput),
-        ...(hardware === sentHardware ? {} : hardwareInput(figures)),
-      },
-    });
+    const input = {
+      nodeId,
+      agentInstance,
+      sequence,
+      metrics: figures.metrics,
+      virtualMachines: observed.map(observedInput),
+      ...(hardware === sentHardware ? {} : hardwareInput(figures)),
+    };
+    const { reportNode: answer } = await transport.send(Report, { input }, signal);
     if (answer.__typename !== 'ReportNodePayload') throw new ApiError(answer.code, answer.message);
     sentHardware = hardware;
     for (const { vcpus, memoryMib, guestOs, ...assignment } of answer.assignments) {

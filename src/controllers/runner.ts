@@ -8,8 +8,13 @@ import type { Services } from '../core/context.js';
 export interface Controller {
   readonly name: string;
   readonly intervalMs: number;
-  /** One round. `stillLeading` is to be asked before every write. */
-  run(services: Services, stillLeading: () => boolean, signal: AbortSignal): Promise<void>;
+  /** One round. `stillLeading` is to be asked before every write. `leadingSince`: when the present term began, for judging what was not heard. */
+  run(
+    services: Services,
+    stillLeading: () => boolean,
+    signal: AbortSignal,
+    leadingSince: Date,
+  ): Promise<void>;
 }
 
 const MAX_BACKOFF_MS = 60_000;
@@ -37,8 +42,10 @@ async function loop(
   controller: Controller,
   signal: AbortSignal,
 ): Promise<void> {
-  const { log, metrics, coordination } = services;
+  const { log, metrics, coordination, clock } = services;
   let failures = 0;
+  let token: bigint | undefined;
+  let leadingSince = clock.now();
   while (!signal.aborted) {
     const pause = Math.min(
       controller.intervalMs * 2 ** failures,
@@ -46,9 +53,12 @@ async function loop(
     );
     await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
     const term = coordination.leadership();
+    if (term?.fencingToken !== token) leadingSince = clock.now();
+    token = term?.fencingToken;
     if (signal.aborted || !term?.valid()) continue;
     try {
-      await controller.run(services, () => term.valid() && !signal.aborted, signal);
+      const stillLeading = () => term.valid() && !signal.aborted;
+      await controller.run(services, stillLeading, signal, leadingSince);
       failures = 0;
       metrics.controllerRuns.inc({ controller: controller.name, outcome: 'ok' });
     } catch (err) {

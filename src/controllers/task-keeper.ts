@@ -2,6 +2,7 @@
 import { execute } from '../core/execute.js';
 import { UNFINISHED } from '../modules/task/rules.js';
 import { expireTask } from '../modules/virtual-machine/system-commands.js';
+import { inTurn } from './in-turn.js';
 import type { Controller } from './runner.js';
 import { systemCall } from './system-call.js';
 
@@ -15,10 +16,9 @@ export const taskDeadlines: Controller = {
       orderBy: { deadlineAt: 'asc' },
       take: 100,
     });
-    for (const { id } of overdue) {
-      if (!stillLeading()) return;
-      await execute(expireTask, { taskId: id }, systemCall(services, 'task-deadlines', signal));
-    }
+    await inTurn(overdue, stillLeading, ({ id }) =>
+      execute(expireTask, { taskId: id }, systemCall(services, 'task-deadlines', signal)),
+    );
   },
 };
 

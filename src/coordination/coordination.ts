@@ -37,5 +37,6 @@ export interface Coordination {
   lock(resource: string, request: LockRequest): Promise<Lock>;
   /** This instance's current term, or null while another one leads. */
   leadership(): Leadership | null;
+  /** Whoever waits for a lock gets LockBusyError at once. */
   close(): Promise<void>;
 }

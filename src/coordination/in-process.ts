@@ -4,6 +4,7 @@ import { type Coordination, type Lock, LockBusyError, type LockRequest } from '.
 interface Waiter {
   request: LockRequest;
   grant: () => void;
+  giveUp: () => void;
 }
 
 interface Held {
@@ -44,18 +45,19 @@ export function openInProcessCoordination(now: () => Date = () => new Date()): C
         clearTimeout(timer);
         request.signal?.removeEventListener('abort', giveUp);
       };
+      const giveUp = (): void => {
+        settle();
+        const index = entry.waiters.indexOf(waiter);
+        if (index >= 0) entry.waiters.splice(index, 1);
+        reject(new LockBusyError(resource, entry.holder, entry.since));
+      };
       const waiter: Waiter = {
         request,
         grant: () => {
           settle();
           resolve(lockOf(resource));
         },
-      };
-      const giveUp = (): void => {
-        settle();
-        const index = entry.waiters.indexOf(waiter);
-        if (index >= 0) entry.waiters.splice(index, 1);
-        reject(new LockBusyError(resource, entry.holder, entry.since));
+        giveUp,
       };
       const timer = setTimeout(giveUp, request.waitMs);
       request.signal?.addEventListener('abort', giveUp, { once: true });
@@ -78,6 +80,7 @@ export function openInProcessCoordination(now: () => Date = () => new Date()): C
     },
     leadership: () => ({ fencingToken: 1n, valid: () => true }), // alone, therefore leading
     async close() {
+      for (const { waiters } of held.values()) for (const waiter of [...waiters]) waiter.giveUp();
       held.clear();
     },
   };

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { Tx } from '../data/client.js';
 import {
+  AlreadyExistsError,
   ForbiddenError,
   NotFoundError,
   RequestError,
@@ -76,7 +77,14 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     subject = { ...subject, name: command.label?.(input) ?? '' };
     const keyed = keyOf(command, rawInput, call, options);
     const known = keyed && (await findAnswer(call.services.data.db, keyed, clock.now()));
-    if (known) return await replay(known.result, call, options);
+    if (known) {
+      const answer = await replay(known.result, call, options);
+      done('replayed');
+      return answer;
+    }
+    const target = command.subject?.(input);
+    // Until it is found: whoever reads of the refusal wants to know what was tried.
+    if (target) subject = { ...subject, type: target.entity.type, id: target.id };
     subject = await authorize(command, input, call, viewer, subject);
     const prepared = await command.prepare?.(call, input);
     const execution = { command, input, call, viewer, subject, keyed, prepared, options };
@@ -84,11 +92,14 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     done('ok');
     return answer;
   } catch (cause) {
-    const error = translate(cause, subject.type, rawInput);
+    const declaresTaken = command.errors.includes(AlreadyExistsError);
+    const error = translate(cause, command.resourceType, rawInput, declaresTaken);
     done(error instanceof UserError || error instanceof RequestError ? error.code : 'bug');
     if (error instanceof UserError) {
       assertDeclared(command, error);
-      if (!options.dryRun) await refuse(command.name, call, subject, error);
+      // A dry run leaves no trace, unless it could be a way to try passwords unseen.
+      if (!options.dryRun || command.permission === null)
+        await refuse(command.name, call, subject, error);
     }
     throw error;
   }

@@ -15,15 +15,22 @@ import {
 
 /**
  * @param input what the caller sent, to name the value that is taken
+ * @param declaresTaken whether the command can say so; else it is a conflict that may be gone at the next try
  * @returns a UserError or RequestError where the cause is known, else the cause itself: a bug
  */
-export function translate(cause: unknown, resourceType: string, input: unknown): unknown {
+export function translate(
+  cause: unknown,
+  resourceType: string,
+  input: unknown,
+  declaresTaken: boolean,
+): unknown {
   if (cause instanceof UserError || cause instanceof RequestError) return cause;
   const unique = isUniqueViolation(cause);
   if (unique) {
     const field = unique.fields.at(-1) ?? 'name';
     const value = (input as Record<string, unknown> | null)?.[field];
-    return typeof value === 'string' || typeof value === 'number'
+    const named = typeof value === 'string' || typeof value === 'number';
+    return named && declaresTaken
       ? new AlreadyExistsError(resourceType, field, String(value))
       : new ConflictError(resourceType, null);
   }

@@ -3,11 +3,11 @@
  * however slow the client is, it costs one slot for each object, and it always gets the newest next.
  */
 
-/** What a full queue forgot: the subscriber should read afresh. */
+/** What the subscriber takes: the newest value of one key. */
 export interface Coalesced<V> {
   readonly key: string;
   readonly value: V;
-  /** How many earlier values of this key were replaced before the subscriber took one. */
+  /** How many earlier values of this key were replaced before the subscriber took one; for a notice of overflow, all that were forgotten. */
   readonly dropped: number;
 }
 
@@ -19,7 +19,7 @@ export interface LatestQueue<V> extends AsyncIterableIterator<Coalesced<V>> {
 }
 
 /**
- * @param maxKeys beyond this many different waiting keys the queue is given up: `overflow` makes the last value to be delivered
+ * @param maxKeys beyond this many different waiting keys all of them are forgotten: `overflow` makes the notice that says so
  * @param onEnd called once, when either side ends it: the place to free what feeds the queue
  */
 export function latestQueue<V>(options: {
@@ -42,13 +42,20 @@ export function latestQueue<V>(options: {
     notify();
   };
 
+  /** All that waits and the value that did not fit. A notice that waits already is nothing that happened. */
+  const forgotten = (noticeKey: string): number => {
+    let count = 1;
+    for (const { key, dropped } of waiting.values()) count += dropped + (key === noticeKey ? 0 : 1);
+    return count;
+  };
+
   return {
     push(key, value) {
       if (ended) return;
       const old = waiting.get(key);
       if (!old && waiting.size >= options.maxKeys) {
-        const last = options.overflow();
-        waiting = new Map([[last.key, { ...last, dropped: waiting.size }]]);
+        const notice = options.overflow();
+        waiting = new Map([[notice.key, { ...notice, dropped: forgotten(notice.key) }]]);
       } else {
         waiting.set(key, { key, value, dropped: old ? old.dropped + 1 : 0 });
       }

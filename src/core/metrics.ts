@@ -21,7 +21,7 @@ export function createMetrics() {
     }),
     commands: new Histogram({
       name: 'quantix_command_seconds',
-      help: 'Commands by name and outcome (ok, an error code, or bug)',
+      help: 'Commands by name and outcome (ok, replayed, an error code, or bug)',
       labelNames: ['command', 'outcome'],
       buckets: SECONDS,
       registers,

@@ -1,8 +1,9 @@
-/** What PostgreSQL cannot keep as it was sent: NUL characters and lone surrogates. */
+/** What cannot be kept as it was sent: NUL characters, lone surrogates, and the one key that JavaScript objects lose. */
 
 /**
  * The path to the first unclean string in `value` (strings, arrays and plain objects, keys included), or null.
- * NUL is refused by PostgreSQL; a lone surrogate would silently be stored as another character.
+ * NUL is refused by PostgreSQL; a lone surrogate would silently be stored as another character,
+ * and a key "__proto__" would silently be dropped on the way.
  */
 export function findUncleanText(
   value: unknown,
@@ -13,7 +14,7 @@ export function findUncleanText(
   }
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, item] of Object.entries(value)) {
-    if (findUncleanText(key) !== null) return path;
+    if (key === '__proto__' || findUncleanText(key) !== null) return path;
     const found = findUncleanText(item, [...path, key]);
     if (found) return found;
   }
@@ -21,7 +22,7 @@ export function findUncleanText(
 }
 
 export const UNCLEAN_TEXT =
-  'The text holds a NUL character or half of a surrogate pair, which cannot be stored.';
+  'The text holds a NUL character or half of a surrogate pair, or a key is "__proto__": these cannot be stored.';
 
 const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 

@@ -16,7 +16,11 @@ export function openInProcessEphemeral(): Ephemeral {
     async set(key, value, ttlMs) {
       values.set(key, value, { ttl: ttlMs });
     },
-    delete: async (key) => values.delete(key),
+    async delete(key) {
+      const wasThere = values.get(key) !== undefined; // the map alone would also count what has expired
+      values.delete(key);
+      return wasThere;
+    },
     async increment(key, ttlMs) {
       const next = Number(values.get(key) ?? 0) + 1;
       const ttl = next === 1 ? ttlMs : Math.max(1, values.getRemainingTTL(key));

@@ -28,11 +28,12 @@ export async function raiseAlert(
     where: { sourceType, sourceId, kind, resolved: false },
   });
   if (!before) {
-    // A twin that was quicker makes the unique index refuse this one: the gate answers with a conflict that can be retried.
-    const alert = await tx.alert.create({
-      data: { ...raised, id, createdAt: now, lastSeenAt: now },
+    const [alert] = await tx.alert.createManyAndReturn({
+      data: [{ ...raised, id, createdAt: now, lastSeenAt: now }],
+      skipDuplicates: true,
     });
-    return { alert, change: { type: 'Alert', id, before: null, after: alert } };
+    if (alert) return { alert, change: { type: 'Alert', id, before: null, after: alert } };
+    return raiseAlert(tx, raised, id, now); // a twin was quicker: this one is its repeat
   }
   const alert = await tx.alert.update({
     where: { id: before.id },

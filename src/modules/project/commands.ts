@@ -60,6 +60,8 @@ export const updateProject = defineCommand({
   errors: [AlreadyExistsError],
   lock: (input) => [`project/${input.id}`],
   async run({ tx }, { id, expectedVersion, quota, ...fields }) {
+    // Usage changes without a new version: what is being created now must have been counted before a quota is judged.
+    if (quota) await tx.$queryRaw`SELECT id FROM projects WHERE id = ${id}::uuid FOR UPDATE`;
     const before = await readForEdit<Project>(tx, ProjectEntity, id, expectedVersion);
     const merged = quota && { ...(before.quota as Quota), ...present(quota) };
     if (merged) checkQuotaCoversUse(merged, before);

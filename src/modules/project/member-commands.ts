@@ -49,7 +49,8 @@ export const removeProjectMember = defineCommand({
     const where = { projectId_userId: { projectId, userId } };
     const before = await tx.projectMember.findUnique({ where });
     if (!before) throw new NotFoundError(resourceType, ['userId']);
-    await tx.projectMember.delete({ where });
+    const { count } = await tx.projectMember.deleteMany({ where: { projectId, userId } });
+    if (count === 0) throw new NotFoundError(resourceType, ['userId']); // somebody else was quicker
     return {
       result: { projectId },
       changed: [{ type: resourceType, id: userId, projectId, before, after: null }],

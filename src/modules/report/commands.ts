@@ -3,7 +3,8 @@
  * every report is whole, every answer follows from the rows as they are, and losing any message loses nothing.
  */
 import { type Change, defineCommand, type RunContext } from '../../core/command.js';
-import type { Node, Task, VirtualMachine } from '../../gen/client/client.js';
+import { NotFoundError } from '../../errors.js';
+import type { Task, VirtualMachine } from '../../gen/client/client.js';
 import { encodeGlobalId } from '../../ids.js';
 import { storeNodeMetrics } from '../metrics/store.js';
 import { releaseCapacity } from '../node/capacity.js';
@@ -13,7 +14,7 @@ import { ended, progressed, UNFINISHED } from '../task/rules.js';
 import { capacityChange } from '../virtual-machine/changes.js';
 import { removeVirtualMachine } from '../virtual-machine/remove.js';
 import type { VmSpec } from '../virtual-machine/spec.js';
-import { recordHeartbeat } from './heartbeat.js';
+import { recordHeartbeat, recordNode } from './heartbeat.js';
 import { type ObservedVm, type Report, reportInput } from './input.js';
 import { needsAssignment, observe, type Verdict } from './rules.js';
 
@@ -58,14 +59,13 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
   async run(context, report) {
     const { tx, now, services } = context;
     const reportIntervalMs = services.config.agent.reportIntervalMs;
-    const node = await tx.node.findUniqueOrThrow({ where: { id: report.nodeId } });
-    if (isLate(node, report)) {
-      return {
-        result: { accepted: false, assignments: [], unknown: [], reportIntervalMs },
-        changed: [],
-      };
+    const accepted = await recordHeartbeat(tx, report, now);
+    const node = await tx.node.findUnique({ where: { id: report.nodeId } });
+    if (!node) throw new NotFoundError('HypervisorNode', ['nodeId']);
+    if (!accepted) {
+      return { result: { accepted, assignments: [], unknown: [], reportIntervalMs }, changed: [] };
     }
-    const changed: Change[] = await recordHeartbeat(tx, node, report, now);
+    const changed: Change[] = await recordNode(tx, node, report, now);
     const { vms, tasks, seen } = await readSituation(context, report);
     const assignments: AssignmentResult[] = [];
     const removed = new Set<string>();
@@ -90,7 +90,7 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
     const unknown = [...seen.keys()].filter((id) => !placed.has(id) || removed.has(id));
     return {
       result: {
-        accepted: true,
+        accepted,
         assignments,
         unknown: unknown.map((id) => encodeGlobalId('VirtualMachine', id)),
         reportIntervalMs,
@@ -102,11 +102,6 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
     if (result.accepted) await storeNodeMetrics(call.services, report);
   },
 });
-
-/** Reports of one agent process are numbered; a new process starts anew. */
-function isLate(node: Node, report: Report): boolean {
-  return node.agentInstance === report.agentInstance && node.reportSequence >= report.sequence;
-}
 
 async function readSituation({ tx }: RunContext, report: Report): Promise<Situation> {
   const vms = await tx.virtualMachine.findMany({

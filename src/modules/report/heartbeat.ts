@@ -9,17 +9,21 @@ import type { Report } from './input.js';
 
 /**
  * Most reports only move the heartbeat: one small statement that touches neither version nor updated_at.
- * What the operator wants (intent) is not for a report to change.
+ * It comes first, so that two reports of one node take effect one after the other, whatever became of their locks.
+ * Reports of one agent process are numbered; a new process starts anew.
+ * @returns false when this report has been overtaken (or there is no such node): then nothing was written
  */
-export async function recordHeartbeat(
-  tx: Tx,
-  node: Node,
-  report: Report,
-  now: Date,
-): Promise<Change[]> {
-  await tx.$executeRaw`
-    UPDATE nodes SET last_heartbeat = ${now}, agent_instance = ${report.agentInstance}::uuid, report_sequence = ${report.sequence}
-    WHERE id = ${node.id}::uuid`;
+export async function recordHeartbeat(tx: Tx, report: Report, now: Date): Promise<boolean> {
+  const { nodeId, agentInstance, sequence } = report;
+  const moved = await tx.$executeRaw`
+    UPDATE nodes SET last_heartbeat = ${now}, agent_instance = ${agentInstance}::uuid, report_sequence = ${sequence}
+    WHERE id = ${nodeId}::uuid
+      AND (agent_instance IS DISTINCT FROM ${agentInstance}::uuid OR report_sequence < ${sequence})`;
+  return moved === 1;
+}
+
+/** Writes what the report changes of the node's own row. What the operator wants (intent) is not for a report to change. */
+export async function recordNode(tx: Tx, node: Node, report: Report, now: Date): Promise<Change[]> {
   const data = changesOf(node, report, now);
   if (Object.keys(data).length === 0) return [];
   const after = await tx.node.update({ where: { id: node.id }, data: data as object });

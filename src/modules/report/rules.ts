@@ -30,7 +30,7 @@ export interface Verdict {
   readonly releaseCapacity: boolean;
   /** How the task of the present generation ended; null while it goes on. */
   readonly taskEnd: TaskEnd | null;
-  /** Shown to people; null leaves what is there. */
+  /** Shown to people; null leaves what is there, as every report does that brings no news. */
   readonly statusMessage: string | null;
 }
 
@@ -58,13 +58,15 @@ export function observe(vm: KnownVm, seen: Observation | null): Verdict {
 function absent(vm: KnownVm, unchanged: Verdict): Verdict {
   if (vm.desiredState === 'DELETED') return { ...unchanged, gone: true, taskEnd: SUCCESS };
   if (vm.desiredState === 'STOPPED') {
-    const stopped = { powerState: 'STOPPED', observedGeneration: vm.generation } as const;
+    const observedGeneration = Math.max(vm.generation, vm.observedGeneration);
+    const news = vm.powerState !== 'STOPPED' || vm.observedGeneration < observedGeneration;
     return {
       ...unchanged,
-      ...stopped,
+      powerState: 'STOPPED',
+      observedGeneration,
       releaseCapacity: vm.capacityClaimed,
       taskEnd: SUCCESS,
-      statusMessage: '',
+      statusMessage: news ? '' : null,
     };
   }
   // It should run (or be paused): the assignment goes out again. Capacity stays claimed, it is coming back.
@@ -75,11 +77,13 @@ function absent(vm: KnownVm, unchanged: Verdict): Verdict {
 /** The agent has finished what was asked for last: well, badly, or the guest has gone its own way since. */
 function acknowledged(vm: KnownVm, seen: Observation, unchanged: Verdict): Verdict {
   const base = { ...unchanged, powerState: seen.powerState, observedGeneration: seen.generation };
+  // Reports repeat themselves: why a machine went down is to be read until something else happens to it.
+  const news = seen.powerState !== vm.powerState || seen.generation > vm.observedGeneration;
   const failure =
     seen.error !== null && seen.error.generation === vm.generation ? seen.error.reason : null;
   if (failure === null && seen.powerState === vm.desiredState) {
     const release = vm.desiredState === 'STOPPED' && vm.capacityClaimed;
-    return { ...base, releaseCapacity: release, taskEnd: SUCCESS, statusMessage: '' };
+    return { ...base, releaseCapacity: release, taskEnd: SUCCESS, statusMessage: news ? '' : null };
   }
   const reason = failure ?? `It is ${seen.powerState} although it should be ${vm.desiredState}`;
   const desiredState = settledState(seen.powerState, vm.desiredState);
@@ -92,12 +96,16 @@ function acknowledged(vm: KnownVm, seen: Observation, unchanged: Verdict): Verdi
       errorCode: failure === null ? 'UNEXPECTED_STATE' : 'AGENT',
       errorMessage: reason,
     },
-    statusMessage: reason.slice(0, 1000),
+    statusMessage: news ? reason.slice(0, 1000) : null,
   };
 }
 
-/** Whether the agent must be told (again) what should be. */
+/**
+ * Whether the agent must be told (again) what should be. What it says now counts, not what it said once:
+ * an agent that has forgotten a generation it had finished is told of it again.
+ */
 export function needsAssignment(vm: KnownVm, seen: Observation | null): boolean {
+  if (seen !== null) return seen.generation < vm.generation;
   if (vm.generation > vm.observedGeneration) return true;
-  return seen === null && vm.desiredState !== 'STOPPED' && vm.desiredState !== 'DELETED';
+  return vm.desiredState !== 'STOPPED' && vm.desiredState !== 'DELETED';
 }

@@ -1,6 +1,6 @@
 /** Creating and changing virtual machines. Power is in power-commands.ts, deleting in delete-command.ts. */
 import { z } from 'zod';
-import { type Change, defineCommand } from '../../core/command.js';
+import { defineCommand } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, labels, name, optional, present, version } from '../../core/input.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
@@ -13,24 +13,13 @@ import {
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { ProjectEntity } from '../project/queries.js';
 import { claimQuota } from '../project/quota.js';
+import { usageChange } from './changes.js';
 import { choosePlacement, placementSettings } from './place-vm.js';
 import { VirtualMachineEntity } from './queries.js';
 import { attachVolumes, checkReferences, groupIdsOf } from './references.js';
 import { resourcesOf, specInput } from './spec.js';
 
 const resourceType = 'VirtualMachine';
-
-/** A change of a project's usage figures: announced so that open screens follow, but not a change anybody made. */
-export function usageChange(projectId: string): Change {
-  const row = { id: projectId };
-  return { type: 'Project', id: projectId, before: row, after: row, derived: true };
-}
-
-/** The same for what a node's virtual machines hold. */
-export function capacityChange(nodeId: string): Change {
-  const row = { id: nodeId };
-  return { type: 'HypervisorNode', id: nodeId, before: row, after: row, derived: true };
-}
 
 /**
  * Everything is checked before anything is written; the quota's row is locked last, so that parallel creations

@@ -9,10 +9,10 @@ import { BusyError, ConflictError, InvalidStateError, NoSuitableNodeError } from
 import type { Task, VirtualMachine } from '../../gen/client/client.js';
 import { capacityOf } from '../node/rules.js';
 import { UNFINISHED } from '../task/rules.js';
-import { capacityChange } from './commands.js';
+import { capacityChange } from './changes.js';
 import { claimPlacement, placementSettings } from './place-vm.js';
 import { VirtualMachineEntity } from './queries.js';
-import { decide, OPERATIONS, type Operation, stopsByForce } from './rules.js';
+import { decide, nextGeneration, OPERATIONS, type Operation, stopsByForce } from './rules.js';
 import type { VmSpec } from './spec.js';
 
 const resourceType = 'VirtualMachine';
@@ -38,7 +38,10 @@ export async function readIdle(tx: Tx, id: string): Promise<VirtualMachine> {
   });
 }
 
-/** Writes what should be, with the next generation, and the task that watches over it. The machine must still be as it was read. */
+/**
+ * Writes what should be, with the next generation, and the task that watches over it. The machine must still be as it was read:
+ * a report that came in meanwhile may have changed what the decision was made from, or given back the capacity it relies on.
+ */
 export async function beginTask(
   { tx, viewer, now, newId, services }: RunContext,
   before: VirtualMachine,
@@ -46,9 +49,10 @@ export async function beginTask(
   force: boolean,
   placed: { nodeId?: string; capacityClaimed?: boolean } = {},
 ): Promise<{ after: VirtualMachine; task: Task }> {
-  const generation = before.generation + 1;
+  const generation = nextGeneration(before);
+  const { id, powerState, capacityClaimed } = before;
   const [after] = await tx.virtualMachine.updateManyAndReturn({
-    where: { id: before.id, generation: before.generation },
+    where: { id, generation: before.generation, powerState, capacityClaimed },
     data: { ...placed, generation, desiredState: OPERATIONS[operation].desired, statusMessage: '' },
   });
   if (!after) throw new ConflictError(resourceType, null);

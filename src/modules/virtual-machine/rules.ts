@@ -43,6 +43,7 @@ export const OPERATIONS: Readonly<Record<Operation, OperationRule>> = {
     desired: 'RUNNING',
     hints: {
       STOPPED: 'Start it instead.',
+      CRASHED: 'Start it instead.',
       PAUSED: 'Resume it first.',
       SUSPENDED: 'Resume it first.',
       UNKNOWN: ASK_THE_NODE,
@@ -100,6 +101,11 @@ export function decide(
   if (rule.already.includes(state)) return 'already';
   if (rule.from.includes(state) || (force && rule.forced.includes(state))) return 'proceed';
   throw new InvalidStateError(operation, state, allowedOperations(state), rule.hints[state]);
+}
+
+/** Beyond all that the agent has ever seen: after the database was restored from a backup, that may be more than its row knows. */
+export function nextGeneration(vm: { generation: number; observedGeneration: number }): number {
+  return Math.max(vm.generation, vm.observedGeneration) + 1;
 }
 
 /** What should be from now on when an operation came to nothing: whatever is, so that nothing happens later by surprise. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { TaskEntity } from '../task/queries.js';
 import { ended, isUnfinished, UNFINISHED } from '../task/rules.js';
-import { settledState } from './rules.js';
+import { nextGeneration, settledState } from './rules.js';
 
 /**
  * A task past its deadline ends as TIMED_OUT, and its machine is free for the next operation.
@@ -22,6 +22,8 @@ export const expireTask = defineCommand({
     const task = await tx.task.findUniqueOrThrow({ where: { id: taskId } });
     if (!isUnfinished(task.status) || task.deadlineAt > now)
       return { result: { taskId }, changed: [] };
+    // First the machine, then its task, as a report does: in the other order the two would wait for each other.
+    await tx.$queryRaw`SELECT id FROM virtual_machines WHERE id = ${task.virtualMachineId}::uuid FOR UPDATE`;
     const message = `It was not finished by ${task.deadlineAt.toISOString()}`;
     const [after] = await tx.task.updateManyAndReturn({
       where: { id: taskId, status: { in: [...UNFINISHED] } },
@@ -38,7 +40,7 @@ export const expireTask = defineCommand({
       where: { id: vm.id },
       data: {
         desiredState: settledState(vm.powerState, vm.desiredState),
-        generation: { increment: 1 },
+        generation: nextGeneration(vm),
         statusMessage: `${task.operation} timed out`,
       },
     });

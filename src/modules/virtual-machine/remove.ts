@@ -1,0 +1,40 @@
+/** Taking a virtual machine's row away, with everything that it held. Used by the deletion of one that is off, and when an agent reports that one is gone. */
+import type { Change } from '../../core/command.js';
+import type { Tx } from '../../data/client.js';
+import { ConflictError } from '../../errors.js';
+import type { VirtualMachine } from '../../gen/client/client.js';
+import { releaseCapacity } from '../node/capacity.js';
+import { capacityOf } from '../node/rules.js';
+import { releaseQuota } from '../project/quota.js';
+import { capacityChange, usageChange } from './changes.js';
+import { detachVolumes } from './references.js';
+
+/**
+ * Removes the row and gives back what it held: volumes become free, quota and capacity are returned.
+ * Snapshots go with it: they are parts of it.
+ */
+export async function removeVirtualMachine(tx: Tx, vm: VirtualMachine): Promise<Change[]> {
+  const snapshots = await tx.vmSnapshot.count({ where: { virtualMachineId: vm.id } });
+  const volumes = await detachVolumes(tx, vm.id);
+  const { count } = await tx.virtualMachine.deleteMany({
+    where: { id: vm.id, generation: vm.generation },
+  });
+  if (count === 0) throw new ConflictError('VirtualMachine', null);
+  const held = capacityOf(vm.resources);
+  await releaseQuota(tx, vm.projectId, {
+    virtualMachines: 1,
+    vcpus: held.vcpus,
+    memoryMib: held.memoryMib,
+    snapshots,
+  });
+  const changed: Change[] = [
+    { type: 'VirtualMachine', id: vm.id, before: vm, after: null },
+    ...volumes.map((v) => ({ type: 'Volume', id: v.after.id, ...v })),
+    usageChange(vm.projectId),
+  ];
+  if (vm.capacityClaimed && vm.nodeId) {
+    await releaseCapacity(tx, vm.nodeId, held);
+    changed.push(capacityChange(vm.nodeId));
+  }
+  return changed;
+}
