@@ -1,5 +1,6 @@
 /** createApp: the one place that wires. Opens what the configuration names, in order, and closes it in the reverse order. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from './clock.js';
 import type { Config } from './config/model.js';
 import { nodeHealth } from './controllers/node-health.js';
@@ -16,6 +17,7 @@ import type { Logger } from './log.js';
 import { createAuthenticator } from './modules/user/authenticate.js';
 import { buildSchema } from './schema.js';
 import { type HttpServer, listen } from './server/http.js';
+import { Subscriptions } from './server/plugins/use-subscription-end.js';
 import { inRequestScope } from './server/request.js';
 import { openSockets } from './server/websocket.js';
 import { makeYoga } from './server/yoga.js';
@@ -37,15 +39,28 @@ export interface App {
   start(): Promise<HttpServer>;
   /** Begins the controllers alone, for embedding. */
   startControllers(): void;
-  /** Refuses new work, lets running work finish within `server.shutdown_timeout`, closes everything. Safe to call twice. */
+  /**
+   * Ends subscriptions, refuses new work, lets running work finish within `server.shutdown_timeout`, closes everything.
+   * Safe to call twice. What does not end in time is left to the end of the process.
+   */
   stop(): Promise<void>;
 }
 
+/** What closing may take when no request runs any more, e.g. while a database does not answer. */
+const CLOSING_MS = 1_000;
+
 export async function createApp(config: Config, options: AppOptions): Promise<App> {
-  const { log, clock = systemClock } = options;
-  const data =
+  const { log, clock = systemClock, cacheDir } = options;
+  const subscriptions = new Subscriptions();
+  const opening =
     options.data ??
-    (await openData(config, log, options.cacheDir ? { cacheDir: options.cacheDir } : {}));
+    openData(config, log, {
+      cacheDir,
+      // What they have shown so far was in memory, and is gone.
+      onReturn: () => subscriptions.endAll(),
+    });
+  const schema = buildSchema(); // takes the time in which the database opens
+  const data = await opening;
   const ephemeral = openInProcessEphemeral();
   const coordination = openInProcessCoordination(() => clock.now());
   const hints = await openHintBus(ephemeral, log);
@@ -80,14 +95,13 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     );
   }
 
-  const shutdown = new AbortController();
   let draining = false;
   const authenticate = createAuthenticator(services);
   const yoga = makeYoga({
     services,
-    schema: buildSchema(),
+    schema,
     authenticate,
-    shutdown: shutdown.signal,
+    subscriptions,
     isDraining: () => draining,
   });
   let server: HttpServer | null = null;
@@ -114,10 +128,18 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
 
   /** The order matters: nothing new comes in, streams end, running requests finish, and only then what they use is closed. */
   async function stopAll(): Promise<void> {
+    const { shutdownTimeoutMs } = config.server;
     draining = true;
-    shutdown.abort();
-    await controllers?.stop();
-    await server?.stop(config.server.shutdownTimeoutMs);
+    subscriptions.close();
+    const quiet = controllers?.stop();
+    const finished = (await server?.stop(shutdownTimeoutMs)) ?? true;
+    if (!finished) log.warn({ shutdownTimeoutMs }, 'running requests were cut off');
+    const closed = await settledWithin(CLOSING_MS, closeAll(quiet));
+    if (!closed) log.warn('what does not close is left behind');
+  }
+
+  async function closeAll(quiet: Promise<void> | undefined): Promise<void> {
+    await quiet;
     await hints.close();
     await coordination.close();
     await ephemeral.close();
@@ -126,6 +148,17 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
   }
 
   return app;
+}
+
+/** Whether `work` was done in time; a failure is thrown on. */
+async function settledWithin(ms: number, work: Promise<void>): Promise<boolean> {
+  const waiting = new AbortController();
+  const late = sleep(ms, false, { signal: waiting.signal }).catch(() => false);
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    waiting.abort();
+  }
 }
 
 function sessionKey({ mode, auth }: Config, log: Logger): Uint8Array {

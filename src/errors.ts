@@ -234,6 +234,11 @@ export const REQUEST_ERROR_CODES = {
   GRAPHQL_VALIDATION_FAILED:
     'The document does not fit the schema, or a variable does not fit its type.',
   QUERY_TOO_DEEP: 'The query is nested too deep.',
+  QUERY_TOO_LARGE:
+    'The query has too many fields, aliases or directives, its variables are nested too deep, or its pages may hold too many objects.',
+  BAD_REQUEST: 'The HTTP request is not one of GraphQL: no JSON, no query, GET for a mutation.',
+  REQUEST_ENTITY_TOO_LARGE: 'The body is larger than it may be.',
+  OPERATION_RESOLUTION_FAILURE: 'The document has no operation of the name that was asked for.',
   TOO_MANY_SUBSCRIPTIONS: 'The socket has as many operations as it may.',
   INTERNAL_SERVER_ERROR: 'A bug of ours. The message names the request id to report.',
 } as const;

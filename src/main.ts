@@ -5,9 +5,13 @@ import { UsageError } from './cli/usage.js';
 import './config/node-env.js'; // before everything that reads NODE_ENV as it loads
 import { ConfigError } from './config/errors.js';
 
+/** What is still open when a command is done (a database that does not answer, say) does not keep the process for longer. */
+const LINGER_MS = 500;
+
 run(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   },
   (error: unknown) => {
     if (error instanceof UsageError) {

@@ -1,13 +1,15 @@
 /** `agent`: runs the agent of this machine, or of simulated ones, against a control plane. */
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NotAnAgentError, runAgent } from '../agent/agent.js';
+import { runAgent } from '../agent/agent.js';
 import { openLinuxMachine } from '../agent/machine.js';
 import { enrolSimulatedNode, runSimulatedAgent } from '../agent/simulate.js';
 import { createSimulatedHypervisor } from '../agent/simulated-hypervisor.js';
 import { openTransport } from '../agent/transport.js';
+import { model } from '../config/model.js';
 import { agentToken } from '../config/token.js';
-import { createLogger } from '../log.js';
+import { createLogger, type Logger } from '../log.js';
 import { VERSION } from '../version.js';
 import type { Options } from './run.js';
 import { UsageError } from './usage.js';
@@ -23,34 +25,41 @@ export async function agent(words: readonly string[], options: Options): Promise
   if (!token)
     throw new UsageError('agent needs a token: --token, or QUANTIX_TOKEN in the environment.');
   const count = simulatedCount(options.simulate);
-  const log = createLogger({ level: options['log-level'] ?? 'info', name: 'qx-agent' });
+  const log = createLogger({ level: logLevel(options['log-level']), name: 'qx-agent' });
   const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
-
-  if (count > 0) {
-    await simulate(server, token, count, log, stopping.signal);
-    return 0;
-  }
-  const system = { agentVersion: VERSION, hypervisorVersion: `simulated ${VERSION}` };
-  try {
-    await runAgent({
-      transport: openTransport(server, token),
-      machine: openLinuxMachine(system),
-      hypervisor: createSimulatedHypervisor({ seed: hostname() }),
-      log,
-      signal: stopping.signal,
+  setMaxListeners(0, stopping.signal); // each simulated node listens
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      log.info({ signal }, 'stopping');
+      stopping.abort();
     });
+  }
+  try {
+    if (count > 0) await simulate(server, token, count, log, stopping.signal);
+    else await runHere(server, token, log, stopping.signal);
   } catch (error) {
-    if (error instanceof NotAnAgentError || !stopping.signal.aborted) throw error;
+    if (!stopping.signal.aborted) throw error;
   }
   return 0;
+}
+
+/** This machine's own figures; its hypervisor is simulated as long as there is no driver for a real one. */
+function runHere(server: string, token: string, log: Logger, signal: AbortSignal): Promise<void> {
+  const system = { agentVersion: VERSION, hypervisorVersion: `simulated ${VERSION}` };
+  return runAgent({
+    transport: openTransport(server, token),
+    machine: openLinuxMachine(system),
+    hypervisor: createSimulatedHypervisor({ seed: hostname() }),
+    log,
+    signal,
+  });
 }
 
 async function simulate(
   server: string,
   token: string,
   count: number,
-  log: ReturnType<typeof createLogger>,
+  log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
   const administrator = openTransport(server, token);
@@ -68,7 +77,7 @@ async function simulate(
         signal,
       }),
     );
-    await sleep(STAGGER_MS);
+    await sleep(STAGGER_MS, undefined, { signal });
   }
   log.info({ count: running.length }, 'simulated nodes are running');
   await Promise.all(running);
@@ -78,6 +87,18 @@ function serverUrl(text: string | undefined): string {
   if (!text) throw new UsageError('agent needs --server URL.');
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
     throw new UsageError(`"${text}" is not an http or https URL.`);
+  const { username, password } = new URL(text);
+  if (username || password)
+    throw new UsageError(
+      'The URL of --server takes no user or password: the token signs the agent in.',
+    );
+  return text;
+}
+
+function logLevel(text = 'info'): string {
+  const { schema, expects } = model.log.keys.level;
+  if (!schema.safeParse(text).success)
+    throw new UsageError(`--log-level takes ${expects}, not "${text}".`);
   return text;
 }
 

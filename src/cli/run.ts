@@ -73,6 +73,7 @@ function parse(argv: readonly string[]): { values: Options; positionals: string[
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true }) as never;
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    // The rest of the message explains a way around that nobody needs here.
+    throw new UsageError((error as Error).message.replace(/ To specify a positional.*$/s, ''));
   }
 }

@@ -1,7 +1,7 @@
 /** `serve`: runs the control plane until it is told to stop. */
-import { createApp } from '../app.js';
 import { describeConfig } from '../config/describe.js';
-import { startDemo } from './demo/start.js';
+import type { Logger } from '../log.js';
+import type { Demo } from './demo/start.js';
 import type { Options } from './run.js';
 import { settingsOf } from './settings.js';
 import { UsageError } from './usage.js';
@@ -12,25 +12,46 @@ export async function serve(words: readonly string[], options: Options): Promise
   if (words.length > 0) throw new UsageError(`serve takes no "${words[0]}".`);
   const { config, log } = settingsOf(options);
   log.debug({ config: describeConfig(config) }, 'configuration');
-  const stopped = nextSignal();
+  const started = exitOnSignal(log);
+  // Loaded only now: whoever mistyped a key should not wait for a server to load.
+  const { createApp } = await import('../app.js');
   const app = await createApp(config, { log });
+  let demo: Demo | null = null;
   try {
-    const demo = config.mode === 'dev' ? await startDemo(app, log) : null;
+    if (config.mode === 'dev') {
+      const { openDemo } = await import('./demo/start.js');
+      demo = await openDemo(app, log);
+    }
     const server = await app.start().catch((error: NodeJS.ErrnoException) => {
       throw new Error(explainListenError(error, config.server));
     });
+    started();
+    const stopped = nextSignal();
     log.info({ url: `${server.url}/graphql` }, 'serving');
     if (demo) process.stdout.write(demo.greeting(server.url));
+    demo?.start();
     const signal = await stopped;
     log.info({ signal }, 'stopping');
     // A second signal does not wait.
     void nextSignal().then(() => process.exit(1));
-    await demo?.stop();
   } finally {
+    await demo?.stop();
     await app.stop();
   }
   log.info('stopped');
   return 0;
+}
+
+/** Before it serves there is nothing to finish: a signal ends the process at once. Returns how to end that. */
+function exitOnSignal(log: Logger): () => void {
+  const exit = (signal: NodeJS.Signals): void => {
+    log.info({ signal }, 'stopped before it served');
+    process.exit(0);
+  };
+  for (const signal of SIGNALS) process.on(signal, exit);
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, exit);
+  };
 }
 
 function nextSignal(): Promise<string> {

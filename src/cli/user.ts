@@ -1,20 +1,29 @@
 /** `user create`: makes a user directly in the database, for the first administrator. */
-import { createApp } from '../app.js';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import { systemViewer } from '../core/authz.js';
-import { execute } from '../core/execute.js';
 import { newId } from '../ids.js';
-import { createUser } from '../modules/user/commands.js';
 import type { Options } from './run.js';
 import { settingsOf } from './settings.js';
 import { UsageError } from './usage.js';
+
+const ROLES = ['ADMIN', 'OPERATOR', 'VIEWER'];
 
 export async function user(words: readonly string[], options: Options): Promise<number> {
   const [action, username, ...rest] = words;
   if (action !== 'create' || !username || rest.length > 0)
     throw new UsageError('Say "user create NAME".');
   const role = options.role ?? 'VIEWER';
-  const { config, log } = settingsOf({ 'log-level': 'warn', ...options });
+  if (!ROLES.includes(role))
+    throw new UsageError(`--role takes ADMIN, OPERATOR or VIEWER, not "${role}".`);
+  const { config, log } = settingsOf({ 'log-level': 'error', ...options });
   const password = await readPassword();
+  // Loaded only now: whoever mistyped a key should not wait for a server to load.
+  const [{ createApp }, { execute }, { createUser }] = await Promise.all([
+    import('../app.js'),
+    import('../core/execute.js'),
+    import('../modules/user/commands.js'),
+  ]);
   // In memory the user would be gone before anybody could sign in.
   const app = await createApp(
     { ...config, database: { ...config.database, fallback: 'refuse' } },
@@ -39,13 +48,18 @@ export async function user(words: readonly string[], options: Options): Promise<
 
 /** One line of standard input, so that the password is neither in the process list nor in the shell's history. */
 async function readPassword(): Promise<string> {
-  if (process.stdin.isTTY) process.stderr.write('Password: ');
-  let text = '';
-  for await (const chunk of process.stdin.setEncoding('utf8')) {
-    text += chunk;
-    if (text.includes('\n')) break;
-  }
-  const [line = ''] = text.split(/\r?\n/);
+  const { stdin, stderr } = process;
+  if (stdin.isTTY) stderr.write('Password: ');
+  // Where somebody types it, nothing of it is shown.
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: stdin, output: nowhere, terminal: stdin.isTTY === true });
+  const line = await new Promise<string>((resolve) => {
+    lines.once('line', resolve);
+    lines.once('close', () => resolve(''));
+  });
+  lines.close();
+  stdin.destroy();
+  if (stdin.isTTY) stderr.write('\n');
   if (line === '') throw new UsageError('No password came on standard input.');
   return line;
 }

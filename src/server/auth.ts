@@ -17,15 +17,19 @@ export interface Credential {
   readonly from: 'header' | 'cookie';
 }
 
-/** The header wins. A cookie counts only for requests from our own pages: a foreign Origin gets none of it. */
-export function findCredential(headers: Headers, cookie: CookieSettings): Credential | null {
+/** The header wins. A cookie counts only for requests from our own pages, and those of `origins`: a foreign one gets none of it. */
+export function findCredential(
+  headers: Headers,
+  cookie: CookieSettings,
+  origins: readonly string[] = [],
+): Credential | null {
   const authorization = headers.get('authorization');
   if (authorization !== null) {
     const [, token = ''] = /^Bearer\s+(\S+)\s*$/i.exec(authorization) ?? [];
     return { token, from: 'header' };
   }
   const token = cookieValue(headers.get('cookie'), cookie.name);
-  return token !== null && isOwnOrigin(headers) ? { token, from: 'cookie' } : null;
+  return token !== null && isTrustedOrigin(headers, origins) ? { token, from: 'cookie' } : null;
 }
 
 function cookieValue(header: string | null, name: string): string | null {
@@ -37,14 +41,11 @@ function cookieValue(header: string | null, name: string): string | null {
 }
 
 /** Browsers send Origin with every POST and every WebSocket; a request without one cannot come from a foreign page's script. */
-export function isOwnOrigin(headers: Headers): boolean {
+export function isTrustedOrigin(headers: Headers, origins: readonly string[]): boolean {
   const origin = headers.get('origin');
   if (origin === null) return headers.get('sec-fetch-site') !== 'cross-site';
-  try {
-    return new URL(origin).host === headers.get('host');
-  } catch {
-    return false;
-  }
+  if (origins.includes(origin)) return true;
+  return URL.canParse(origin) && new URL(origin).host === headers.get('host');
 }
 
 /** `token` null takes the cookie away. */

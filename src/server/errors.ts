@@ -11,21 +11,42 @@ function rootOf(error: unknown): unknown {
   return current;
 }
 
+/** Names that graphql-js guesses. That a field needs `{ ... }` is no guess. */
+const SUGGESTION = / Did you mean (?!"\w* \{ \.\.\. \}"\?$).*\?$/s;
+
+/** The same error without a guess at what the caller meant: guesses would spell the schema out to strangers, name by name. */
+export function withoutSuggestion(error: GraphQLError): GraphQLError {
+  const message = error.message.replace(SUGGESTION, '');
+  return message === error.message
+    ? error
+    : new GraphQLError(message, { ...placeOf(error), extensions: error.extensions });
+}
+
+function placeOf({ nodes, source, positions, path }: GraphQLError) {
+  return {
+    nodes: nodes ?? null,
+    source: source ?? null,
+    positions: positions ?? null,
+    path: path ?? null,
+  };
+}
+
+/** What transports add for themselves: the parser's own words repeat the request, and HTTP must still see a bad request. */
+function ownExtensions({ originalError, http, ...extensions }: GraphQLError['extensions']) {
+  if (http === undefined) return extensions;
+  return {
+    ...extensions,
+    http: originalError === undefined ? http : { ...(http as object), spec: false },
+  };
+}
+
 /** Made once per app; `requestIdOf` finds the id for a bug's message. */
 export function errorMasker(
   log: Logger,
 ): (error: unknown, requestId: string | null) => GraphQLError {
   return (error, requestId) => {
     const root = rootOf(error);
-    const at =
-      error instanceof GraphQLError
-        ? {
-            nodes: error.nodes ?? null,
-            source: error.source ?? null,
-            positions: error.positions ?? null,
-            path: error.path ?? null,
-          }
-        : {};
+    const at = error instanceof GraphQLError ? placeOf(error) : {};
     const known = root instanceof RequestError ? root : unavailable(root);
     if (known) {
       return new GraphQLError(known.message, {
@@ -34,12 +55,13 @@ export function errorMasker(
       });
     }
     if (root instanceof GraphQLError) {
-      // Syntax, validation, coercion: about the request's own text. Suggestions would show the schema to strangers.
-      const code = root.extensions.code ?? 'GRAPHQL_VALIDATION_FAILED';
-      return new GraphQLError(root.message, { ...at, extensions: { ...root.extensions, code } });
+      // Syntax, validation, coercion: about the request's own text.
+      const { code = 'GRAPHQL_VALIDATION_FAILED', ...extensions } = ownExtensions(root.extensions);
+      const { message } = withoutSuggestion(root);
+      return new GraphQLError(message, { ...at, extensions: { ...extensions, code } });
     }
     log.error(
-      { err: root, requestId, path: at.path },
+      { err: root, requestId, path: error instanceof GraphQLError ? error.path : null },
       'a bug: an unexpected error reached the edge',
     );
     return new GraphQLError(

@@ -1,26 +1,70 @@
 /** What is known of an HTTP request before GraphQL sees it; kept beside the request, gone with it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingMessage } from 'node:http';
+import type { OperationFacts } from '../core/context.js';
+import type { Logger } from '../log.js';
 import type { Authentication } from '../modules/user/authenticate.js';
+
+/** What a subscription has to know of the credential that it was begun with. */
+export interface Session {
+  /** When it ends by itself; null: not before it is revoked. */
+  readonly expiresAt: Date | null;
+  /** Whether the credential still counts. */
+  stillCounts(): Promise<boolean>;
+}
 
 export interface RequestFacts {
   readonly id: string;
   readonly startedAt: number;
   readonly ipAddress: string | null;
   authentication: Authentication | null;
+  session: Session | null;
   /** A credential was shown and does not count. */
   badCredential: boolean;
   /** Set by login and logout: undefined leaves the browser's cookie alone. */
   sessionCookie: string | null | undefined;
   /** For the log line and the metrics; filled in when the operation is known. */
-  operation: { type: string; name: string | null; field: string } | null;
+  operation: OperationFacts | null;
   outcome: string;
+}
+
+export interface RequestLine {
+  readonly requestId: string;
+  readonly transport: 'http' | 'websocket';
+  readonly method?: string;
+  readonly path?: string;
+  readonly status?: number;
+  readonly durationMs: number;
+  /** The user's or agent's name; null: nobody. */
+  readonly viewer: string | null;
+  readonly ipAddress: string | null;
+  readonly operation: OperationFacts | null;
+  readonly outcome: string;
+}
+
+/** Writes the one line that each request gets. */
+export function logRequest(log: Logger, { operation, outcome, ...line }: RequestLine): void {
+  // Agents call every few seconds: their reports are interesting only when they fail.
+  const level = operation?.field === 'reportNode' && outcome === 'ok' ? 'debug' : 'info';
+  const known = operation && {
+    operation: operation.name,
+    type: operation.type,
+    field: operation.field,
+    outcome,
+  };
+  log[level]({ ...line, durationMs: Math.round(line.durationMs * 10) / 10, ...known }, 'request');
+}
+
+/** Whether the Host header and the target make a URL; strangers also send what does not. */
+export function hasAddress({ headers, url = '' }: IncomingMessage): boolean {
+  return URL.canParse(`http://${headers.host ?? 'localhost'}${url}`);
 }
 
 /** The id of the request being served, for places that are not told the request: the error masker. */
 const scope = new AsyncLocalStorage<{ id: string | null }>();
 
-export function inRequestScope<T>(work: () => T): T {
-  return scope.run({ id: null }, work);
+export function inRequestScope<T>(work: () => T, id: string | null = null): T {
+  return scope.run({ id }, work);
 }
 
 export function currentRequestId(): string | null {

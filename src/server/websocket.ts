@@ -1,157 +1,198 @@
 /** GraphQL over WebSocket (graphql-transport-ws): the same schema, viewers, limits and errors as over HTTP. */
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, GraphQLError, type parse } from 'graphql';
-import type { SubscribePayload } from 'graphql-ws';
-import { useServer } from 'graphql-ws/use/ws';
-import { WebSocketServer } from 'ws';
+import { GraphQLError } from 'graphql';
+import { type Context, handleProtocols, makeServer } from 'graphql-ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { Services } from '../core/context.js';
+import { unavailable } from '../core/failures.js';
 import { newId } from '../ids.js';
-import type { Authentication, Authenticator } from '../modules/user/authenticate.js';
-import { cookieSettings, findCredential, isOwnOrigin } from './auth.js';
-import { inRequestScope } from './request.js';
-import { contextOf, type Yoga } from './yoga.js';
+import type { Authenticator } from '../modules/user/authenticate.js';
+import { cookieSettings, findCredential, isTrustedOrigin } from './auth.js';
+import { clientAddresses } from './client-address.js';
+import { errorMasker } from './errors.js';
+import { watchSession } from './plugins/use-subscription-end.js';
+import { currentRequestId, hasAddress, inRequestScope } from './request.js';
+import { type Conversation, converse } from './socket.js';
+import { type Enveloped, prepareOperation, type SocketCaller } from './websocket-operation.js';
+import type { Yoga } from './yoga.js';
 
 export interface Sockets {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Ends every subscription and says goodbye (1001). */
-  close(): Promise<void>;
+  /**
+   * Takes nothing new, lets running operations finish within `timeoutMs`, then says goodbye (1001).
+   * False: some did not finish. Subscriptions have to be ended before.
+   */
+  close(timeoutMs: number): Promise<boolean>;
 }
 
 /** One message of a client; more is not a subscription but an attack. */
 const MAX_MESSAGE_BYTES = 64 * 1024;
+/** How long a client may take to answer a goodbye. */
+const GOODBYE_MS = 500;
+const GOING_AWAY = 1001;
+const INTERNAL_ERROR = 1011;
+const TRY_AGAIN_LATER = 1013;
 const FORBIDDEN = 4403;
 
-interface SocketExtra extends Record<PropertyKey, unknown> {
-  readonly request: IncomingMessage;
-  authentication?: Authentication | null;
-  /** Aborted when the socket closes: whatever its subscriptions wait for ends with it. */
-  gone?: AbortController;
-  subscriptions?: number;
+interface Extra extends SocketCaller {
+  readonly conversation: () => Conversation;
+  stopWatching: () => void;
 }
 
 export function openSockets(services: Services, yoga: Yoga, authenticate: Authenticator): Sockets {
-  const { config } = services;
+  const { config, log } = services;
   const cookie = cookieSettings(config.mode);
+  const mask = errorMasker(log);
+  const addressOf = clientAddresses(config.server.trustedProxies);
+  const origins = config.server.corsOrigins;
+  const open = new Set<Conversation>();
+  let stopping = false;
+
+  const protocol = makeServer<Record<string, unknown>, Extra & Record<PropertyKey, unknown>>({
+    async onConnect({ extra, connectionParams }) {
+      const signedIn = await signIn(extra, connectionParams);
+      if (!signedIn) return false;
+      // A socket does not outlive the session that opened it.
+      extra.stopWatching = watchSession(extra.session, () =>
+        extra.conversation().close(FORBIDDEN, 'The session has ended'),
+      );
+      return true;
+    },
+    async onSubscribe({ extra, subscriptions }, _id, params) {
+      const refusal = refuse(Object.keys(subscriptions).length);
+      return refusal ? [refusal] : prepareOperation(services, yoga, extra, params);
+    },
+    onNext: (_context, _id, _params, _args, { errors, data = null, extensions = {} }) =>
+      errors && { data, extensions, errors: errors.map(withoutInternals) },
+    // Also what a stream of events throws comes here, and has not been masked yet.
+    onError: (_context, _id, _params, errors) =>
+      errors.map((error) => withoutInternals(mask(error, currentRequestId()))),
+    execute: (args) => (args as unknown as Enveloped).rootValue.execute(args),
+    subscribe: (args) => (args as unknown as Enveloped).rootValue.subscribe(args),
+  });
+
+  /** Credentials come in the connection's first message, or as the browser's cookie from our own pages. */
+  async function signIn(
+    extra: Extra,
+    params: Context<Record<string, unknown>>['connectionParams'],
+  ): Promise<boolean> {
+    const headers = headersOf(extra.request);
+    const given = params?.authorization ?? params?.Authorization;
+    if (typeof given === 'string') headers.set('authorization', given);
+    const credential = findCredential(headers, cookie, origins);
+    if (!credential) return true;
+    const authentication = await authenticate(credential.token);
+    if (!authentication) return credential.from !== 'header';
+    extra.viewer = authentication.viewer;
+    extra.session = {
+      expiresAt: authentication.expiresAt,
+      stillCounts: async () => (await authenticate(credential.token)) !== null,
+    };
+    return true;
+  }
+
+  function refuse(operations: number): GraphQLError | null {
+    const { subscriptionsPerSocket: most } = config.limits;
+    if (stopping)
+      return new GraphQLError('This instance is stopping. Ask another one.', {
+        extensions: { code: 'UNAVAILABLE', retryable: true, retryAfterMs: 1000 },
+      });
+    if (operations <= most) return null;
+    return new GraphQLError(`A socket may have ${most} operations at once.`, {
+      extensions: { code: 'TOO_MANY_SUBSCRIPTIONS', retryable: false },
+    });
+  }
+
+  function take(ws: WebSocket, request: IncomingMessage): void {
+    const gone = new AbortController();
+    setMaxListeners(0, gone.signal); // each operation listens
+    const extra: Extra = {
+      request,
+      ipAddress: addressOf(request.socket.remoteAddress, request.headers['x-forwarded-for']),
+      gone: gone.signal,
+      viewer: null,
+      session: null,
+      conversation: () => conversation,
+      stopWatching: () => {},
+    };
+    const conversation = converse(ws, {
+      open: (socket) => {
+        const closed = protocol.opened(socket, extra as Extra & Record<PropertyKey, unknown>);
+        return (code, reason) => {
+          gone.abort();
+          extra.stopWatching();
+          open.delete(conversation);
+          return closed(code, reason);
+        };
+      },
+      scope: (work) => inRequestScope(work, newId()),
+      failed(error) {
+        if (gone.signal.aborted) return;
+        if (unavailable(error)) return ws.close(TRY_AGAIN_LATER, 'Try again later');
+        log.error({ err: error }, 'a bug: the work on a WebSocket message failed');
+        ws.close(INTERNAL_ERROR, 'Internal error');
+      },
+    });
+    open.add(conversation);
+  }
+
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
     perMessageDeflate: false,
+    handleProtocols,
   });
-
-  const disposable = useServer<Record<string, unknown>, SocketExtra>(
-    {
-      async onConnect(context) {
-        const { extra, connectionParams } = context;
-        const authentication = await signIn(extra.request, connectionParams);
-        if (authentication === 'refused') return false;
-        extra.authentication = authentication;
-        extra.gone = new AbortController();
-        extra.subscriptions = 0;
-        endAtExpiry(authentication, extra, () =>
-          (
-            context.extra as unknown as { socket: { close(code: number, reason: string): void } }
-          ).socket.close(FORBIDDEN, 'The session has ended'),
-        );
-        return true;
-      },
-      onDisconnect: ({ extra }) => extra.gone?.abort(),
-      onClose: ({ extra }) => extra.gone?.abort(),
-      async onSubscribe(context, _id, params) {
-        const { extra } = context;
-        extra.subscriptions = (extra.subscriptions ?? 0) + 1;
-        if (extra.subscriptions > config.limits.subscriptionsPerSocket) {
-          return [
-            new GraphQLError(
-              `A socket may have ${config.limits.subscriptionsPerSocket} operations at once.`,
-              { extensions: { code: 'TOO_MANY_SUBSCRIPTIONS', retryable: false } },
-            ),
-          ];
-        }
-        return inRequestScope(() => prepare(extra, params));
-      },
-      onComplete: ({ extra }) => {
-        extra.subscriptions = Math.max(0, (extra.subscriptions ?? 1) - 1);
-      },
-      execute: (args) => (args as unknown as Enveloped).rootValue.execute(args as ExecutionArgs),
-      subscribe: (args) =>
-        (args as unknown as Enveloped).rootValue.subscribe(args as ExecutionArgs),
-    },
-    server,
-  );
-
-  /** Credentials come in the connection's first message, or as the browser's cookie from our own pages. */
-  async function signIn(
-    request: IncomingMessage,
-    params: Record<string, unknown> | undefined,
-  ): Promise<Authentication | null | 'refused'> {
-    const headers = headersOf(request);
-    const given = params?.authorization ?? params?.Authorization;
-    if (typeof given === 'string') headers.set('authorization', given);
-    const credential = findCredential(headers, cookie);
-    if (!credential) return null;
-    const authentication = await authenticate(credential.token);
-    return authentication === null && credential.from === 'header' ? 'refused' : authentication;
-  }
-
-  async function prepare(extra: SocketExtra, params: SubscribePayload) {
-    const { authentication, gone, request } = extra;
-    const call = contextOf(services, {
-      requestId: newId(),
-      viewer: authentication?.viewer ?? null,
-      ipAddress: request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? null,
-      userAgent: request.headers['user-agent'] ?? '',
-      signal: gone?.signal ?? new AbortController().signal,
-    });
-    const {
-      schema,
-      execute,
-      subscribe,
-      contextFactory,
-      parse: parseLimited,
-      validate,
-    } = yoga.getEnveloped({ ...call, params });
-    let document: ReturnType<typeof parse>;
-    try {
-      document = parseLimited(params.query);
-    } catch (error) {
-      return [error as GraphQLError];
-    }
-    const errors = validate(schema, document);
-    if (errors.length > 0) return errors as GraphQLError[];
-    return {
-      schema,
-      document,
-      operationName: params.operationName,
-      variableValues: params.variables,
-      contextValue: await contextFactory(),
-      rootValue: { execute, subscribe },
-    } as never;
-  }
 
   return {
     handleUpgrade(request, socket, head) {
-      const { pathname } = new URL(request.url ?? '/', 'http://local');
-      const allowed =
-        isOwnOrigin(headersOf(request)) ||
-        config.server.corsOrigins.includes(request.headers.origin ?? '');
-      if (pathname !== '/graphql' || !allowed) {
-        socket.end(
-          `HTTP/1.1 ${allowed ? '404 Not Found' : '403 Forbidden'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-        );
-        return;
-      }
-      server.handleUpgrade(request, socket, head, (ws) => server.emit('connection', ws, request));
+      socket.on('error', () => {}); // it is not an HTTP connection any more, and nobody else listens
+      const status = statusOf(request);
+      if (status === null) return server.handleUpgrade(request, socket, head, take);
+      // Not only our half of it: a client that never closes its own would be waited for at the stop.
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+        socket.destroy(),
+      );
     },
-    async close() {
-      await disposable.dispose();
-      for (const client of server.clients) client.terminate();
+    async close(timeoutMs) {
+      stopping = true;
+      const conversations = [...open];
+      const idle = Promise.all(conversations.map((conversation) => conversation.idle()));
+      const finished = await within(idle, timeoutMs);
+      for (const conversation of conversations)
+        conversation.close(GOING_AWAY, 'The server is stopping');
+      const goodbye = Promise.all(conversations.map((conversation) => conversation.gone()));
+      if (!(await within(goodbye, GOODBYE_MS)))
+        for (const conversation of conversations) conversation.terminate();
+      return finished;
     },
   };
+
+  /** Why there is no WebSocket for this request, or null. */
+  function statusOf(request: IncomingMessage): string | null {
+    if (!hasAddress(request)) return '400 Bad Request';
+    if (new URL(`http://local${request.url}`).pathname !== '/graphql') return '404 Not Found';
+    if (!isTrustedOrigin(headersOf(request), origins)) return '403 Forbidden';
+    return stopping ? '503 Service Unavailable' : null;
+  }
 }
 
-interface Enveloped {
-  rootValue: { execute(args: ExecutionArgs): never; subscribe(args: ExecutionArgs): never };
+/** Whether `work` was done within `ms`. */
+async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const inTime = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return inTime;
+}
+
+/** As the client gets it: without what HTTP reads from it. */
+function withoutInternals(error: GraphQLError) {
+  const { extensions: { http: _, unexpected: __, ...extensions } = {}, ...rest } = error.toJSON();
+  return { ...rest, extensions };
 }
 
 function headersOf(request: IncomingMessage): Headers {
@@ -160,18 +201,4 @@ function headersOf(request: IncomingMessage): Headers {
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
   return headers;
-}
-
-/** A socket does not outlive the session that opened it. */
-function endAtExpiry(
-  authentication: Authentication | null,
-  extra: SocketExtra,
-  close: () => void,
-): void {
-  if (!authentication?.expiresAt) return;
-  const timer = setTimeout(
-    close,
-    Math.max(0, authentication.expiresAt.getTime() - Date.now()),
-  ).unref();
-  extra.gone?.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
 }

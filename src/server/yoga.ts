@@ -1,64 +1,75 @@
 /** GraphQL over HTTP and SSE: yoga with its plugins, in the order that they must see a request. */
 
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Services } from '../core/context.js';
 import type { GraphQLContext } from '../graphql/builder.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { errorMasker } from './errors.js';
+import { useCors } from './plugins/use-cors.js';
 import { useDeadline } from './plugins/use-deadline.js';
 import { useDegraded } from './plugins/use-degraded.js';
 import { useHealth } from './plugins/use-health.js';
+import { useJsonOnly } from './plugins/use-json-only.js';
 import { useLimits } from './plugins/use-limits.js';
+import { useNoSuggestions } from './plugins/use-no-suggestions.js';
 import { useOperationMetrics } from './plugins/use-operation-metrics.js';
 import { useRequest } from './plugins/use-request.js';
-import { currentRequestId, factsOf } from './request.js';
+import { type Subscriptions, useSubscriptionEnd } from './plugins/use-subscription-end.js';
+import { currentRequestId, factsOf, type Session } from './request.js';
 
 export interface YogaOptions {
   readonly services: Services;
   readonly schema: GraphQLSchema;
   readonly authenticate: Authenticator;
-  /** Aborted when the server stops: subscriptions end then. */
-  readonly shutdown: AbortSignal;
+  readonly subscriptions: Subscriptions;
   readonly isDraining: () => boolean;
 }
 
-export type Yoga = YogaServerInstance<object, GraphQLContext>;
+/** What the server adds to an operation's context. */
+export interface ServerContext extends GraphQLContext {
+  readonly session: Session | null;
+}
+
+export type Yoga = YogaServerInstance<object, ServerContext>;
 
 export function makeYoga({
   services,
   schema,
   authenticate,
-  shutdown,
+  subscriptions,
   isDraining,
 }: YogaOptions): Yoga {
   const { config, log } = services;
   const mask = errorMasker(log);
   const graphiql =
     config.server.graphiql === 'on' || (config.server.graphiql === 'auto' && config.mode === 'dev');
-  return createYoga<object, GraphQLContext>({
+  return createYoga<object, ServerContext>({
     schema,
     graphqlEndpoint: '/graphql',
     landingPage: false,
     graphiql: graphiql && { title: 'Quantix-vDC', defaultQuery: GREETING },
-    renderGraphiQL,
+    // A large page, loaded when somebody asks for it.
+    renderGraphiQL: async (options) =>
+      (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
     multipart: false,
     batching: false,
     maxRequestBodySize: config.limits.maxRequestBytes,
-    cors: config.server.corsOrigins.length > 0 && {
-      origin: [...config.server.corsOrigins],
-      credentials: true,
-    },
+    cors: false, // see use-cors
+    healthCheckEndpoint: '\n', // no URL ends like this: yoga's own would answer whatever ends in /health
     logging: false,
     maskedErrors: { maskError: (error) => mask(error, currentRequestId()) },
     plugins: [
       useRequest(services, authenticate),
+      useCors(config.server.corsOrigins),
       useHealth(services, isDraining),
+      useJsonOnly(),
       useLimits(config),
-      useDeadline(config, shutdown),
+      useNoSuggestions(),
+      useDeadline(config),
       useOperationMetrics(services),
       useDegraded(services),
+      useSubscriptionEnd(subscriptions),
     ],
     // Over WebSocket the context is complete already.
     context: (initial) =>
@@ -82,12 +93,13 @@ query Machines {
 }
 `;
 
-/** Facts of an HTTP request become the context of its operation. What ends it, see use-deadline. */
-export function makeContext(services: Services, request: Request): GraphQLContext {
+/** Facts of an HTTP request become the context of its operation. What ends it, see use-deadline and use-subscription-end. */
+export function makeContext(services: Services, request: Request): ServerContext {
   const facts = factsOf(request);
   return contextOf(services, {
     requestId: facts.id,
     viewer: facts.authentication?.viewer ?? null,
+    session: facts.session,
     badCredential: facts.badCredential,
     ipAddress: facts.ipAddress,
     userAgent: request.headers.get('user-agent') ?? '',
@@ -102,16 +114,10 @@ export function makeContext(services: Services, request: Request): GraphQLContex
   });
 }
 
-/** `prisma` is read at each use: the database behind it is replaced when a fallback ends. */
+/** `prisma` stays what it is now: when the database behind the port is replaced, subscriptions are ended. */
 export function contextOf(
   services: Services,
-  call: Omit<GraphQLContext, 'services' | 'prisma'>,
-): GraphQLContext {
-  return {
-    ...call,
-    services,
-    get prisma() {
-      return services.data.db;
-    },
-  };
+  call: Omit<ServerContext, 'services' | 'prisma'>,
+): ServerContext {
+  return { ...call, services, prisma: services.data.db };
 }

@@ -1,4 +1,5 @@
 /** Dev mode: the demo data set, and for each of its nodes the same agent as a real one has, in this process. */
+import { setMaxListeners } from 'node:events';
 import { runAgent } from '../../agent/agent.js';
 import { preloadedHypervisor } from '../../agent/preload.js';
 import { createSimulatedMachine } from '../../agent/simulated-machine.js';
@@ -17,35 +18,49 @@ import { DEMO_USERS, seedDemo } from './seed.js';
 
 export interface Demo {
   greeting(url: string): string;
+  /** Begins the agents. They take a second to come up, and nobody has to wait for that. */
+  start(): void;
   stop(): Promise<void>;
 }
 
-export async function startDemo(app: App, log: Logger): Promise<Demo> {
+/** Fills the app's empty database. */
+export async function openDemo(app: App, log: Logger): Promise<Demo> {
   const { services } = app;
   const { nodeIds } = await seedDemo(services.data, { now: services.clock.now(), hashPassword });
   const stopping = new AbortController();
-  const agents = await Promise.all(nodeIds.map((id) => startAgent(app, id, log, stopping.signal)));
+  const { signal } = stopping;
+  setMaxListeners(0, signal); // each agent listens
+  let agents: Promise<unknown> = Promise.resolve();
+  const runNode = (id: string) =>
+    runDemoAgent(app, id, log, signal).catch((err: unknown) => {
+      if (!signal.aborted) log.error({ err, node: id }, 'a demo agent ended');
+    });
   return {
     greeting,
+    start() {
+      agents = Promise.all(nodeIds.map(runNode));
+    },
     async stop() {
       stopping.abort();
-      await Promise.all(agents.map(({ ended }) => ended));
+      await agents;
     },
   };
 }
 
-/** The promise stands in an object: waiting for the start must not wait for the end. */
-async function startAgent(
+/** Runs the agent of one node until the signal aborts. */
+async function runDemoAgent(
   app: App,
   nodeId: string,
   log: Logger,
   signal: AbortSignal,
-): Promise<{ ended: Promise<void> }> {
+): Promise<void> {
   const token = await tokenFor(app, nodeId, signal);
+  if (signal.aborted) return;
   const node = await app.services.data.db.node.findUniqueOrThrow({
     where: { id: nodeId },
     include: { virtualMachines: true },
   });
+  if (signal.aborted) return;
   const hypervisor = preloadedHypervisor(
     node.hostname,
     node.virtualMachines.map((vm) => ({
@@ -67,21 +82,18 @@ async function startAgent(
     },
     spec: node.spec as unknown as NodeSpec,
   });
-  const transport = openTransport('http://in-process/graphql', token, (request) =>
-    app.fetch(request),
-  );
-  const ended = runAgent({
+  // Without the request's signal: what is under way is finished before the database is closed under it.
+  const transport = openTransport('http://in-process/graphql', token, async (request) => {
+    const { url, method, headers } = request;
+    return app.fetch(new Request(url, { method, headers, body: await request.text() }));
+  });
+  await runAgent({
     transport,
     machine,
     hypervisor,
     log: log.child({ agent: node.hostname }, { level: 'warn' }),
     signal,
   });
-  return {
-    ended: ended.catch((err: unknown) =>
-      log.error({ err, node: node.hostname }, 'a demo agent ended'),
-    ),
-  };
 }
 
 async function tokenFor({ services }: App, nodeId: string, signal: AbortSignal): Promise<string> {

@@ -1,36 +1,38 @@
 /**
- * How long an operation may run. Queries and mutations end when the client has gone or `server.request_timeout` has passed;
- * a transaction that has not committed by then is rolled back. Subscriptions end when the client or the server goes.
+ * How long a query or mutation may run: until its client has gone or `server.request_timeout` has passed; a transaction that has
+ * not committed by then is rolled back. A stop of the server lets it finish. What ends subscriptions, see use-subscription-end.
  */
 import type { Plugin } from 'graphql-yoga';
 import type { Config } from '../../config/model.js';
+import { UnavailableError } from '../../errors.js';
 import type { GraphQLContext } from '../../graphql/builder.js';
+import { linkSignals } from '../link-signals.js';
 
 /** The executor takes a signal that its types do not mention. */
 interface Abortable {
   signal?: AbortSignal;
 }
+const TOO_LATE =
+  'The request took too long and was given up. Try again, with the same idempotency key.';
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export function useDeadline(
-  { server }: Pick<Config, 'server'>,
-  shutdown: AbortSignal,
-): Plugin<GraphQLContext> {
+export function useDeadline({ server }: Pick<Config, 'server'>): Plugin<GraphQLContext> {
   return {
     onExecute({ args }) {
       const context = args.contextValue as Mutable<GraphQLContext>;
-      const deadline = new AbortController();
-      const late = (): void =>
-        deadline.abort(new DOMException('The deadline has passed', 'TimeoutError'));
+      const linked = linkSignals([context.signal]);
+      // Not a DOMException: the library answers those with an empty list of errors.
+      const late = () => linked.abort(new UnavailableError(TOO_LATE));
       const timer = setTimeout(late, server.requestTimeoutMs);
-      context.signal = AbortSignal.any([context.signal, deadline.signal]);
-      (args as Abortable).signal = context.signal;
-      return { onExecuteDone: () => clearTimeout(timer) };
-    },
-    onSubscribe({ args }) {
-      const context = args.contextValue as Mutable<GraphQLContext>;
-      context.signal = AbortSignal.any([context.signal, shutdown]);
-      (args as Abortable).signal = context.signal;
+      context.signal = linked.signal;
+      (args as Abortable).signal = linked.signal;
+      return {
+        onExecuteDone() {
+          clearTimeout(timer);
+          linked.unlink();
+        },
+      };
     },
   };
 }

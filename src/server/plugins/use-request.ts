@@ -1,11 +1,12 @@
 /** Each request gets an id, a viewer, one log line, and its cookie back. First in the chain: the others read what it finds. */
 import type { Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
-import { unavailable } from '../../core/failures.js';
 import { newId } from '../../ids.js';
 import type { Authenticator } from '../../modules/user/authenticate.js';
 import { cookieSettings, findCredential, setCookieHeader } from '../auth.js';
-import { factsFor, type RequestFacts } from '../request.js';
+import { clientAddresses } from '../client-address.js';
+import { errorMasker } from '../errors.js';
+import { factsFor, logRequest, type RequestFacts } from '../request.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,63}$/;
 /** Answered often and by machines: logged only when they fail. */
@@ -19,15 +20,17 @@ interface ServerContext {
 export function useRequest(services: Services, authenticate: Authenticator): Plugin {
   const { log, clock, config } = services;
   const cookie = cookieSettings(config.mode);
+  const mask = errorMasker(log);
+  const addressOf = clientAddresses(config.server.trustedProxies);
 
-  function newFacts(request: Request, context: ServerContext): RequestFacts {
-    const given = request.headers.get('x-request-id') ?? '';
-    const address = context.req?.socket?.remoteAddress ?? null;
+  function newFacts({ headers }: Request, context: ServerContext): RequestFacts {
+    const given = headers.get('x-request-id') ?? '';
     return {
       id: REQUEST_ID.test(given) ? given : newId(),
       startedAt: clock.monotonic(),
-      ipAddress: address?.replace(/^::ffff:/, '') ?? null,
+      ipAddress: addressOf(context.req?.socket?.remoteAddress, headers.get('x-forwarded-for')),
       authentication: null,
+      session: null,
       badCredential: false,
       sessionCookie: undefined,
       operation: null,
@@ -39,21 +42,21 @@ export function useRequest(services: Services, authenticate: Authenticator): Plu
     async onRequest({ request, url, serverContext, endResponse, fetchAPI }) {
       const facts = factsFor(request, () => newFacts(request, serverContext as ServerContext));
       if (QUIET.has(url.pathname)) return;
-      const credential = findCredential(request.headers, cookie);
+      const credential = findCredential(request.headers, cookie, config.server.corsOrigins);
       if (!credential) return;
+      const check = () => authenticate(credential.token);
       try {
-        facts.authentication = await authenticate(credential.token);
+        facts.authentication = await check();
         facts.badCredential = facts.authentication === null;
+        facts.session = facts.authentication && {
+          expiresAt: facts.authentication.expiresAt,
+          stillCounts: async () => (await check()) !== null,
+        };
       } catch (cause) {
-        const error = unavailable(cause);
-        if (!error) throw cause;
-        const { code, message, extensions } = error;
-        endResponse(
-          fetchAPI.Response.json(
-            { errors: [{ message, extensions: { code, ...extensions } }] },
-            { status: error.status },
-          ),
-        );
+        // Thrown on, it would reach the client with its stack.
+        const { message, extensions } = mask(cause, facts.id);
+        const status = extensions.code === 'UNAVAILABLE' ? 503 : 500;
+        endResponse(fetchAPI.Response.json({ errors: [{ message, extensions }] }, { status }));
       }
     },
     onResponse({ request, response, serverContext }) {
@@ -67,29 +70,18 @@ export function useRequest(services: Services, authenticate: Authenticator): Plu
         );
       }
       if (QUIET.has(pathname) && response.status < 400) return;
-      // Agents call every few seconds: their reports are interesting only when they fail.
-      const level =
-        facts.operation?.field === 'reportNode' && facts.outcome === 'ok' ? 'debug' : 'info';
-      log[level](
-        {
-          requestId: facts.id,
-          method: request.method,
-          path: pathname,
-          status: response.status,
-          durationMs: Math.round((clock.monotonic() - facts.startedAt) * 10) / 10,
-          viewer: facts.authentication?.viewer.name ?? null,
-          ipAddress: facts.ipAddress,
-          ...(facts.operation
-            ? {
-                operation: facts.operation.name,
-                type: facts.operation.type,
-                field: facts.operation.field,
-                outcome: facts.outcome,
-              }
-            : {}),
-        },
-        'request',
-      );
+      logRequest(log, {
+        requestId: facts.id,
+        transport: 'http',
+        method: request.method,
+        path: pathname,
+        status: response.status,
+        durationMs: clock.monotonic() - facts.startedAt,
+        viewer: facts.authentication?.viewer.name ?? null,
+        ipAddress: facts.ipAddress,
+        operation: facts.operation,
+        outcome: facts.outcome,
+      });
     },
   };
 }

@@ -1,0 +1,75 @@
+/** One operation that came over a WebSocket, made ready for the engine that also serves HTTP. */
+import type { IncomingMessage } from 'node:http';
+import type { DocumentNode, ExecutionArgs, GraphQLError } from 'graphql';
+import type { SubscribePayload } from 'graphql-ws';
+import type { Viewer } from '../core/authz.js';
+import type { Services } from '../core/context.js';
+import { newId } from '../ids.js';
+import { currentRequestId, logRequest, type Session } from './request.js';
+import { contextOf, type Yoga } from './yoga.js';
+
+/** Who is at the other end of a socket. */
+export interface SocketCaller {
+  readonly request: IncomingMessage;
+  readonly ipAddress: string | null;
+  /** Aborted when the socket is closed. */
+  readonly gone: AbortSignal;
+  viewer: Viewer | null;
+  session: Session | null;
+}
+
+/** The engine's functions travel with the arguments that they are to be called with. */
+export interface Enveloped {
+  readonly rootValue: {
+    execute(args: ExecutionArgs): never;
+    subscribe(args: ExecutionArgs): never;
+  };
+}
+
+/** The arguments of the operation, or why there is none. Writes the log line when it has been run. */
+export async function prepareOperation(
+  services: Services,
+  yoga: Yoga,
+  caller: SocketCaller,
+  params: SubscribePayload,
+): Promise<never> {
+  const { clock, log } = services;
+  const requestId = currentRequestId() ?? newId();
+  const started = clock.monotonic();
+  const context = contextOf(services, {
+    requestId,
+    viewer: caller.viewer,
+    session: caller.session,
+    ipAddress: caller.ipAddress,
+    userAgent: caller.request.headers['user-agent'] ?? '',
+    signal: caller.gone,
+    reportOperation: (operation, outcome) =>
+      logRequest(log, {
+        requestId,
+        transport: 'websocket',
+        durationMs: clock.monotonic() - started,
+        viewer: caller.viewer?.name ?? null,
+        ipAddress: caller.ipAddress,
+        operation,
+        outcome,
+      }),
+  });
+  const engine = yoga.getEnveloped({ ...context, params });
+  const { schema, execute, subscribe } = engine;
+  let document: DocumentNode;
+  try {
+    document = engine.parse(params.query);
+  } catch (error) {
+    return [error as GraphQLError] as never;
+  }
+  const errors = engine.validate(schema, document);
+  if (errors.length > 0) return errors as never;
+  return {
+    schema,
+    document,
+    operationName: params.operationName,
+    variableValues: params.variables,
+    contextValue: await engine.contextFactory(),
+    rootValue: { execute, subscribe },
+  } as never;
+}
