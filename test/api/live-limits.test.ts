@@ -1,0 +1,293 @@
+/** Subscriptions under strain: slow clients, too much at once, clients that vanish, and metrics that are always the newest. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ChangeHint } from '../../src/core/hints.js';
+import { newId } from '../../src/ids.js';
+import { graphql } from '../gen/gql.js';
+import type { LiveSlowVmSubscription } from '../gen/graphql.js';
+import { createTestApp, type TestApp } from '../support/app.js';
+import { createStage, METRICS, mutate, type Stage } from '../support/mutations.js';
+import type { Made } from '../support/seed.js';
+import { createTestAgent } from '../support/test-agent.js';
+import { until } from '../support/until.js';
+import { type Watch, watch } from '../support/watch.js';
+
+const VmChanged = graphql(`
+  subscription LiveSlowVm($id: ID, $projectId: ID) {
+    virtualMachineChanged(id: $id, projectId: $projectId) {
+      kind id droppedCount virtualMachine { description }
+    }
+  }
+`);
+const Metrics = graphql(`
+  subscription LiveNodeMetrics($nodeIds: [ID!], $intervalMs: Int) {
+    nodeMetrics(nodeIds: $nodeIds, intervalMs: $intervalMs) {
+      hypervisorNodeId metrics { cpuPercent sampledAt }
+    }
+  }
+`);
+
+let world: TestApp;
+let stage: Stage;
+beforeAll(async () => {
+  world = await createTestApp();
+  stage = await createStage(world);
+});
+afterAll(() => world.stop());
+
+type Change = LiveSlowVmSubscription['virtualMachineChanged'];
+const changeOf = async (events: Watch<LiveSlowVmSubscription>): Promise<Change> =>
+  (await events.next()).virtualMachineChanged;
+
+async function cost() {
+  const { values } = await world.app.services.metrics.subscribers.get();
+  const open = values.reduce((sum, { value }) => sum + value, 0);
+  return { listeners: world.app.services.hints.listeners(), open };
+}
+
+/** Watches the one machine of a new project. Its snapshot has been read: nothing that happens from now on is missed. */
+async function watchProject() {
+  const project = await world.seed.project();
+  const vm = await world.seed.vm(project);
+  const events = await watch(stage.admin, VmChanged, { projectId: project.id });
+  expect(await changeOf(events)).toMatchObject({ kind: 'SNAPSHOT', id: vm.id });
+  return { project, vm, events };
+}
+
+/** What waits in the buffers of a stream, in bytes: nothing is read from the source beyond that. */
+const STREAM_BUFFER = 16 * 1024;
+
+/** The objects of a project "change" without anybody writing: what a subscriber costs does not depend on why. */
+const announce = (project: Made, ids: readonly string[], kind: ChangeHint['kind'] = 'UPDATED') =>
+  world.app.services.hints.announce(
+    ids.map((id) => ({ type: 'VirtualMachine', id, projectId: project.uuid, kind })),
+  );
+
+describe('a slow client', () => {
+  it('gets the newest state of a machine, and how many changes it slept through', async () => {
+    const vm = await world.seed.vm(stage.project);
+    const events = await watch(stage.admin, VmChanged, { id: vm.id });
+    expect((await changeOf(events)).kind).toBe('SNAPSHOT');
+    const changes = 100;
+    const text = (i: number) => `edit ${i} ${'.'.repeat(980)}`;
+    for (let i = 1; i <= changes; i += 1) {
+      await mutate(stage.admin, 'updateVirtualMachine', { id: vm.id, description: text(i) });
+    }
+    let accounted = 0;
+    let delivered = 0;
+    let last: Change | undefined;
+    while (accounted < changes) {
+      last = await changeOf(events);
+      delivered += 1;
+      accounted += 1 + last.droppedCount;
+    }
+    expect(accounted).toBe(changes);
+    expect(delivered).toBeLessThan(STREAM_BUFFER / 1_000 + 10);
+    expect(last?.virtualMachine?.description).toBe(text(changes));
+    events.hangUp();
+  });
+
+  it('of many machines gets each a few times at most, however often they change', async () => {
+    const { project, events } = await watchProject();
+    const ids = Array.from({ length: 100 }, () => newId());
+    for (let round = 0; round < 20; round += 1) await announce(project, ids);
+    const seen = new Map<string, number>();
+    let accounted = 0;
+    while (accounted < 2_000) {
+      const { id, droppedCount } = await changeOf(events);
+      accounted += 1 + droppedCount;
+      seen.set(id ?? '', (seen.get(id ?? '') ?? 0) + 1);
+    }
+    expect(accounted).toBe(2_000);
+    expect(seen.size).toBe(100);
+    expect([...seen.values()].reduce((a, b) => a + b)).toBeLessThan(100 + STREAM_BUFFER / 100);
+    events.hangUp();
+  });
+
+  it('that slept through too much is told to read afresh, and then goes on', async () => {
+    const { project, vm, events } = await watchProject();
+    const ids = Array.from({ length: 5_000 }, () => newId());
+    await announce(project, ids);
+    const before: Change[] = [];
+    let resync: Change;
+    do {
+      resync = await changeOf(events);
+      before.push(resync);
+    } while (resync.kind !== 'RESYNC');
+    expect(resync).toMatchObject({ id: null, virtualMachine: null });
+    let accounted = before.length - 1 + resync.droppedCount;
+    // What came after the last overflow is delivered as usual, and nothing is unaccounted for.
+    while (accounted < ids.length) {
+      const event = await changeOf(events);
+      accounted += event.droppedCount + (event.kind === 'RESYNC' ? 0 : 1);
+    }
+    expect(accounted).toBe(ids.length);
+    await mutate(stage.admin, 'updateVirtualMachine', { id: vm.id, description: 'after' });
+    expect(await changeOf(events)).toMatchObject({
+      kind: 'UPDATED',
+      id: vm.id,
+      virtualMachine: { description: 'after' },
+    });
+    events.hangUp();
+  });
+
+  it('costs a bounded amount of memory, however much happens', async () => {
+    const { project, events } = await watchProject();
+    const burst = async (): Promise<number> => {
+      for (let i = 0; i < 20; i += 1) {
+        await announce(
+          project,
+          Array.from({ length: 1_000 }, () => newId()),
+        );
+      }
+      return process.memoryUsage().heapUsed;
+    };
+    await burst();
+    const start = await burst();
+    let end = start;
+    for (let i = 0; i < 8; i += 1) end = await burst();
+    // Nobody read, and of 200,000 changes all but a few thousand are in one notice.
+    const { droppedCount } = await untilResync(events);
+    expect(droppedCount).toBeGreaterThan(190_000);
+    expect(end - start).toBeLessThan(150 * 2 ** 20);
+    events.hangUp();
+  });
+});
+
+/** Reads on to the notice that things were forgotten. */
+async function untilResync(events: Watch<LiveSlowVmSubscription>): Promise<Change> {
+  for (;;) {
+    const change = await changeOf(events);
+    if (change.kind === 'RESYNC') return change;
+  }
+}
+
+describe('a project with too many machines', () => {
+  it('is not for a subscription: a list is the way to read it', async () => {
+    const project = await world.seed.project();
+    await world.data.db.virtualMachine.createMany({
+      data: Array.from({ length: 501 }, (_, i) => ({
+        id: newId(),
+        name: `vm-${i}`,
+        projectId: project.uuid,
+      })),
+    });
+    const events = await watch(stage.admin, VmChanged, { projectId: project.id });
+    expect(await events.event()).toMatchObject({
+      errors: [{ extensions: { code: 'BAD_USER_INPUT' }, message: expect.stringContaining('500') }],
+    });
+    await world.data.db.virtualMachine.deleteMany({ where: { projectId: project.uuid } });
+  });
+});
+
+describe('a client that vanishes', () => {
+  it.each([
+    ['breaks its connection', (events: Watch<unknown>) => events.hangUp()],
+    ['closes the stream', (events: Watch<unknown>) => events.cancel()],
+  ])(
+    'and %s leaves nothing behind, whether something was on its way or not',
+    async (_case, leave) => {
+      const before = await cost();
+      const quiet = await world.seed.vm(stage.project);
+      const busy = await world.seed.vm(stage.project);
+      const streams = [
+        await watch(stage.admin, VmChanged, { id: quiet.id }),
+        await watch(stage.admin, VmChanged, { id: busy.id }),
+        await watch(stage.admin, VmChanged, { projectId: stage.project.id }),
+        await watch(stage.admin, Metrics, { intervalMs: 60_000 }),
+      ];
+      await (await createTestAgent(world, stage.node)).report();
+      for (const stream of streams) await (stream as Watch<unknown>).next();
+      expect(await cost()).toEqual({
+        listeners: before.listeners + 3,
+        open: before.open + 4,
+      });
+      await mutate(stage.admin, 'updateVirtualMachine', { id: busy.id, description: 'on its way' });
+      for (const stream of streams) await leave(stream as Watch<unknown>);
+      await until('nothing of them is left', async () => {
+        const { listeners, open } = await cost();
+        return listeners === before.listeners && open === before.open;
+      });
+    },
+  );
+
+  it('is not what a server waits for that stops', async () => {
+    const own = await createTestApp();
+    const own_stage = await createStage(own);
+    const vm = await own.seed.vm(own_stage.project);
+    const events = await watch(own_stage.admin, VmChanged, { id: vm.id });
+    await events.next();
+    const end = events.event();
+    await own.app.stop();
+    expect(await end).toBeNull();
+    expect(own.app.services.hints.listeners()).toBe(0);
+    await own.stop();
+  });
+});
+
+describe('metrics', () => {
+  const reporting = async (sampledAt: string, cpuPercent: number) => {
+    const node = await world.seed.node(stage.cluster);
+    const agent = await createTestAgent(world, node);
+    await agent.report({ metrics: { ...METRICS, sampledAt, cpuPercent } });
+    return { node, agent };
+  };
+  const at = (second: number) => new Date(Date.UTC(2026, 4, 4, 9, 0, second)).toISOString();
+
+  it('come at once, then what is new, and never the same sample twice', async () => {
+    const { node, agent } = await reporting(at(1), 10);
+    const events = await watch(stage.admin, Metrics, { nodeIds: [node.id], intervalMs: 500 });
+    const next = async () => (await events.next()).nodeMetrics;
+    expect(await next()).toEqual([
+      { hypervisorNodeId: node.id, metrics: { cpuPercent: 10, sampledAt: at(1) } },
+    ]);
+    await agent.report({ metrics: { ...METRICS, sampledAt: at(1), cpuPercent: 10 } });
+    await agent.report({ metrics: { ...METRICS, sampledAt: at(2), cpuPercent: 20 } });
+    expect(await next()).toMatchObject([{ metrics: { cpuPercent: 20, sampledAt: at(2) } }]);
+    events.hangUp();
+  });
+
+  it('skip what a slow client did not fetch: the next is the newest', async () => {
+    const { node, agent } = await reporting(at(1), 1);
+    const events = await watch(stage.admin, Metrics, { nodeIds: [node.id], intervalMs: 500 });
+    await events.next();
+    for (let second = 2; second <= 30; second += 1) {
+      const metrics = { ...METRICS, sampledAt: at(second), cpuPercent: second };
+      await agent.report({ metrics });
+    }
+    const seen: number[] = [];
+    while (seen.at(-1) !== 30) {
+      const [event] = (await events.next()).nodeMetrics;
+      seen.push(event?.metrics.cpuPercent ?? 0);
+    }
+    expect(seen.length).toBeLessThan(10);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    events.hangUp();
+  });
+
+  it('of all nodes come when none is named, and agents get none', async () => {
+    const { node, agent } = await reporting(at(1), 33);
+    const events = await watch(stage.admin, Metrics, {});
+    const all = (await events.next()).nodeMetrics;
+    expect(all.map((event) => event.hypervisorNodeId)).toContain(node.id);
+    events.hangUp();
+
+    const theirs = await watch(world.withToken(agent.token), Metrics, { nodeIds: [node.id] });
+    const mine = await watch(stage.admin, Metrics, { nodeIds: [node.id] });
+    const none = theirs.event();
+    await mine.next();
+    mine.hangUp();
+    theirs.hangUp();
+    await expect(none.catch(() => null)).resolves.toBeNull();
+  });
+
+  it.each([
+    ['too often', { intervalMs: 499 }],
+    ['too seldom', { intervalMs: 60_001 }],
+    ['of something that is no node', { nodeIds: ['rubbish'] }],
+  ])('%s are refused', async (_case, variables) => {
+    const events = await watch(stage.admin, Metrics, variables);
+    expect(await events.event()).toMatchObject({
+      errors: [{ extensions: { code: 'BAD_USER_INPUT' } }],
+    });
+  });
+});

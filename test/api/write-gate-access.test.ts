@@ -1,0 +1,209 @@
+/** Who may give which command: every mutation for every kind of caller, and what the audit log then says. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeGlobalId, encodeGlobalId, newId } from '../../src/ids.js';
+import { createTestApp, type TestApp } from '../support/app.js';
+import type { Client } from '../support/client.js';
+import { changedTables, digest } from '../support/digest.js';
+import {
+  createStage,
+  documentOf,
+  MUTATIONS,
+  mutate,
+  type Stage,
+  sampleOf,
+} from '../support/mutations.js';
+import type { Made } from '../support/seed.js';
+
+/**
+ * stranger: an operator of no project. reader: a viewer in the project. observer: an operator by role, but a viewer in the project.
+ * demoted: a viewer by role, though an operator in the project. operator: both. agent: of a node that the command is not about.
+ */
+const PERSONAS = ['stranger', 'reader', 'observer', 'demoted', 'operator', 'agent'] as const;
+type Persona = (typeof PERSONAS)[number];
+
+/** F: visible, but forbidden. N: not found. +: done. Written from the table of permissions, not from the commands. */
+const TABLE = `
+                          stranger reader observer demoted operator agent
+  createCluster           F        F      F        F       F        F
+  createProject           F        F      F        F       F        F
+  createVirtualMachine    N        F      F        F       +        N
+  deleteCluster           F        F      F        F       F        N
+  deleteHypervisorNode    F        F      F        F       F        N
+  deleteProject           N        F      F        F       F        N
+  deleteVirtualMachine    N        F      F        F       +        N
+  issueAgentToken         F        F      F        F       F        N
+  login                   +        +      +        +       +        +
+  logout                  +        +      +        +       +        F
+  pauseVirtualMachine     N        F      F        F       +        N
+  rebootVirtualMachine    N        F      F        F       +        N
+  registerHypervisorNode  F        F      F        F       F        F
+  reportNode              F        F      F        F       F        N
+  resumeVirtualMachine    N        F      F        F       +        N
+  startVirtualMachine     N        F      F        F       +        N
+  stopVirtualMachine      N        F      F        F       +        N
+  updateCluster           F        F      F        F       F        N
+  updateHypervisorNode    F        F      F        F       F        N
+  updateProject           N        F      F        F       F        N
+  updateVirtualMachine    N        F      F        F       +        N
+`;
+const expected = new Map(
+  TABLE.trim()
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const [mutation = '', ...cells] = line.trim().split(/\s+/);
+      return PERSONAS.map((persona, i) => [`${mutation} ${persona}`, cells[i]] as const);
+    }),
+);
+
+let world: TestApp;
+let stage: Stage;
+const members: { user: Made; role: 'OPERATOR' | 'VIEWER' }[] = [];
+
+beforeAll(async () => {
+  world = await createTestApp();
+  stage = await createStage(world);
+  const roles = {
+    reader: ['VIEWER', 'VIEWER'],
+    observer: ['OPERATOR', 'VIEWER'],
+    demoted: ['VIEWER', 'OPERATOR'],
+    operator: ['OPERATOR', 'OPERATOR'],
+  } as const;
+  await world.seed.user('OPERATOR', { username: 'stranger' });
+  for (const [username, [role, projectRole]] of Object.entries(roles)) {
+    members.push({ user: await world.seed.user(role, { username }), role: projectRole });
+  }
+  for (const { user, role } of members) await world.seed.member(stage.project, user, role);
+});
+afterAll(() => world.stop());
+
+/** A session of its own each time: signing out is among the mutations. */
+async function clientOf(persona: Persona): Promise<Client> {
+  if (persona !== 'agent') return world.signIn(persona);
+  return world.withToken(await world.seed.agentToken(stage.node));
+}
+
+/** Samples that are about a project of their own have to let the members in. */
+async function letMembersIn(mutation: string, input: Readonly<Record<string, unknown>>) {
+  const decoded = decodeGlobalId(String(input.id ?? ''));
+  if (decoded?.type !== 'Project') return;
+  const project = { uuid: decoded.id, id: String(input.id), name: mutation };
+  for (const { user, role } of members) await world.seed.member(project, user, role);
+  await world.app.services.hints.announce([
+    { type: 'ProjectMember', id: decoded.id, projectId: decoded.id, kind: 'CREATED' },
+  ]);
+}
+
+describe.each(MUTATIONS)('%s', (mutation) => {
+  it.each(PERSONAS)('by the %s', async (persona) => {
+    const outcome = expected.get(`${mutation} ${persona}`);
+    if (!outcome) throw new Error(`the table has no row for ${mutation}`);
+    const { input } = await sampleOf(mutation, stage);
+    await letMembersIn(mutation, input);
+    const client = await clientOf(persona);
+    const before = await digest(world.data);
+    const { data, errors, headers } = await client.answer<
+      { answer: { __typename: string } },
+      unknown
+    >(documentOf(mutation), { input });
+    expect(errors).toEqual([]);
+    const answer = data?.answer;
+    if (outcome === '+') {
+      expect(answer?.__typename).toMatch(/Payload$/);
+      return;
+    }
+    const hidden = outcome === 'N';
+    expect(answer).toMatchObject(
+      hidden
+        ? { __typename: 'NotFoundError', code: 'NOT_FOUND', retryable: false }
+        : { __typename: 'ForbiddenError', permission: expect.stringMatching(/^[a-z]+:[a-z]+$/) },
+    );
+    expect(changedTables(before, await digest(world.data))).toEqual(['audit_log']);
+    const about = decodeGlobalId(String(input.id ?? input.projectId ?? input.nodeId ?? ''));
+    const requestId = headers.get('x-request-id') ?? '';
+    const entries = await world.data.db.auditEntry.findMany({ where: { requestId } });
+    expect(entries).toHaveLength(1);
+    expect(entries[0]).toMatchObject({
+      status: 'DENIED',
+      username: expect.stringContaining(persona === 'agent' ? 'agent:' : persona),
+      details: { error: { code: hidden ? 'NOT_FOUND' : 'FORBIDDEN' } },
+      ...(hidden ? { resourceType: about?.type, resourceId: about?.id } : {}),
+    });
+  });
+
+  it('by nobody', async () => {
+    const { input } = await sampleOf(mutation, stage);
+    const before = await digest(world.data);
+    const { data, errors } = await world.anonymous.answer(documentOf(mutation), { input });
+    if (mutation === 'login') {
+      expect(errors).toEqual([]);
+      return;
+    }
+    expect(data).toBeNull();
+    expect(errors.map((e) => e.extensions.code)).toEqual(['UNAUTHENTICATED']);
+    expect(changedTables(before, await digest(world.data))).toEqual([]);
+  });
+});
+
+describe('what is hidden', () => {
+  const ABOUT_ONE = MUTATIONS.filter((m) => expected.get(`${m} stranger`) === 'N');
+
+  it.each(ABOUT_ONE)('is answered by %s exactly like what does not exist', async (mutation) => {
+    const { input } = await sampleOf(mutation, stage);
+    const stranger = await clientOf('stranger');
+    const field = 'id' in input ? 'id' : 'projectId';
+    const { type } = decodeGlobalId(String(input[field])) ?? { type: '' };
+    const absent = { ...input, [field]: encodeGlobalId(type, newId()) };
+    const hidden = await mutate(stranger, mutation, input);
+    expect(hidden).toEqual(await mutate(stranger, mutation, absent));
+    expect(hidden).toMatchObject({ path: [field] });
+  });
+
+  it('stays hidden behind references: another tenant’s volume, network or group is not found', async () => {
+    const { seed } = world;
+    const other = await seed.project();
+    const pool = await seed.pool();
+    const volume = await seed.volume(other, pool);
+    const network = await seed.network({ projectId: other.uuid });
+    const group = await seed.group(other);
+    const open = await seed.network();
+    const operator = await clientOf('operator');
+    const create = (parts: object) =>
+      mutate(operator, 'createVirtualMachine', {
+        projectId: stage.project.id,
+        name: 'spy',
+        spec: { cpu: { cores: 1 }, memory: { sizeMib: 512 }, ...parts },
+      });
+    expect(await create({ disks: [{ name: 'd', volumeId: volume.id }] })).toMatchObject({
+      __typename: 'NotFoundError',
+      resourceType: 'Volume',
+      path: ['spec', 'disks', '0', 'volumeId'],
+    });
+    expect(await create({ nics: [{ name: 'n', networkId: network.id }] })).toMatchObject({
+      resourceType: 'VirtualNetwork',
+      path: ['spec', 'nics', '0', 'networkId'],
+    });
+    const nic = { name: 'n', networkId: open.id, securityGroupIds: [group.id] };
+    expect(await create({ nics: [nic] })).toMatchObject({
+      resourceType: 'SecurityGroup',
+      path: ['spec', 'nics', '0', 'securityGroupIds'],
+    });
+  });
+
+  it('is not to be had for a project of one’s own either: what belongs to another project is refused', async () => {
+    const { seed } = world;
+    const mine = await seed.project();
+    const volume = await seed.volume(mine, await seed.pool());
+    const answer = await mutate(stage.admin, 'createVirtualMachine', {
+      projectId: stage.project.id,
+      name: 'mixed',
+      spec: {
+        cpu: { cores: 1 },
+        memory: { sizeMib: 512 },
+        disks: [{ name: 'd', volumeId: volume.id }],
+      },
+    });
+    expect(answer).toMatchObject({ code: 'VALIDATION', path: ['spec', 'disks', '0', 'volumeId'] });
+    expect(answer.message).toContain('another project');
+  });
+});

@@ -1,0 +1,162 @@
+/** `migrate` and `user create` on a real PostgreSQL. */
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Installation, install } from '../support/installation.js';
+import { sharedPostgres } from '../support/services/postgres.js';
+import { query } from './database.js';
+import { expectFailure } from './expectations.js';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let installation: Installation;
+beforeAll(async () => {
+  installation = await install();
+});
+
+const tables = () =>
+  query<{ count: string }>(
+    sharedPostgres(),
+    installation.database,
+    `SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations'`,
+  ).then(([row]) => Number(row?.count));
+
+describe('migrate', () => {
+  const migrate = (...words: string[]) => installation.run(['migrate', ...words]);
+  const lines = (text: string) => text.trimEnd().split('\n');
+
+  it('shows every migration as pending on an empty database, and changes nothing by looking', async () => {
+    const { code, stdout, stderr } = await migrate('status');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(lines(stdout)[0]).toMatch(/^000001_init +pending$/);
+    expect(lines(stdout).every((line) => /^\d{6}_\w+ +pending$/.test(line))).toBe(true);
+    expect(await tables()).toBe(0);
+  });
+
+  it('goes up to a migration, then to the newest, then nowhere', async () => {
+    const first = await migrate('up', '--to', '000001');
+    expect([first.code, first.stdout]).toEqual([0, 'applied 000001_init\n']);
+    const rest = await migrate('up');
+    expect(rest.code).toBe(0);
+    expect(lines(rest.stdout)[0]).toBe('applied 000002_admin_tables');
+    expect((await migrate('up')).stdout).toBe('nothing to do\n');
+    const { stdout } = await migrate('status');
+    expect(lines(stdout).length).toBe(lines(rest.stdout).length + 1);
+    for (const line of lines(stdout))
+      expect(line).toMatch(/^\d{6}_\w+ +applied +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  });
+
+  it('goes down by one, then to nothing, and the database is empty again', async () => {
+    const newest = lines((await migrate('status')).stdout)
+      .at(-1)
+      ?.split(' ')[0];
+    expect((await migrate('down')).stdout).toBe(`reverted ${newest}\n`);
+    expect((await migrate('status')).stdout).toMatch(new RegExp(`${newest} +pending\n$`));
+    const { code, stdout } = await migrate('down', '--to', 'none');
+    expect([code, lines(stdout).at(-1)]).toEqual([0, 'reverted 000001_init']);
+    expect(await tables()).toBe(0);
+    expect((await migrate('down')).stdout).toBe('nothing to do\n');
+  });
+
+  it('names the migrations there are when it is to stop at one that there is not', async () => {
+    const finished = await migrate('up', '--to', 'tomorrow');
+    expectFailure(finished, 1, /There is no migration tomorrow\. There are: 000001_init, /);
+    expect(await tables()).toBe(0);
+  });
+
+  it('says which server does not answer', async () => {
+    const finished = await installation.run(['migrate', 'status'], {
+      env: { QUANTIX_DATABASE_PORT: '1' },
+    });
+    expectFailure(finished, 1, 'PostgreSQL at 127.0.0.1:1, database');
+  });
+});
+
+describe('user create', () => {
+  const create = (stdin: string, ...words: string[]) =>
+    installation.run(['user', 'create', ...words], { stdin });
+  const users = () =>
+    query<{ username: string; email: string; role: string }>(
+      sharedPostgres(),
+      installation.database,
+      'SELECT username, email, role::text FROM users ORDER BY username',
+    );
+
+  it('makes a user on an empty database, who can then sign in', async () => {
+    const made = await create(`${installation.password}\n`, 'ada', '--role', 'ADMIN');
+    expect(made).toEqual({ code: 0, signal: null, stdout: 'created ADMIN ada\n', stderr: '' });
+    const served = await installation.serve();
+    try {
+      const ada = await served.signIn('ada', installation.password);
+      const { data } = await ada.answer('{ viewer { name role } }');
+      expect(data).toEqual({ viewer: { name: 'ada', role: 'ADMIN' } });
+    } finally {
+      await served.program.dispose();
+    }
+  });
+
+  it('is a viewer at localhost when nothing else is said; the last line needs no end', async () => {
+    const { stdout } = await create('correct horse battery', 'vic');
+    expect(stdout).toBe('created VIEWER vic\n');
+    expect(await users()).toContainEqual({
+      username: 'vic',
+      email: 'vic@localhost',
+      role: 'VIEWER',
+    });
+  });
+
+  it.each<[string, string, string[], 1 | 2, string | RegExp]>([
+    ['no password', '', ['bob'], 2, 'No password came on standard input.'],
+    ['an empty line', '\ncorrect horse battery\n', ['bob'], 2, 'No password came'],
+    ['a short password', 'hunter2\n', ['bob'], 1, /^password: must have at least 12 characters$/m],
+    [
+      'a name that is taken',
+      'correct horse battery\n',
+      ['ada'],
+      1,
+      'A User with the username "ada" exists already.',
+    ],
+    [
+      'an email that is taken',
+      'correct horse battery\n',
+      ['bob', '--email', 'VIC@localhost'],
+      1,
+      /email "VIC@localhost" exists already/,
+    ],
+    [
+      'a name that is none',
+      'correct horse battery\n',
+      ['Bob Smith'],
+      1,
+      /^username: must begin with a lower-case letter/,
+    ],
+    [
+      'an email that is none',
+      'correct horse battery\n',
+      ['bob', '--email', 'bob'],
+      1,
+      /^email: must be an e-mail address/,
+    ],
+    [
+      'a role that is none',
+      'correct horse battery\n',
+      ['bob', '--role', 'ROOT'],
+      2,
+      '--role takes ADMIN, OPERATOR or VIEWER, not "ROOT".',
+    ],
+  ])('refuses %s in one line, and makes nobody', async (_what, stdin, words, code, message) => {
+    const before = await users();
+    const finished = await create(stdin, ...words);
+    expectFailure(finished, code, message);
+    expect(finished.stdout).toBe('');
+    expect(finished.stderr).not.toContain(stdin.trim() || '(nothing)');
+    expect(await users()).toEqual(before);
+  });
+
+  it('never makes a user in memory when PostgreSQL does not answer', async () => {
+    const finished = await installation.run(['user', 'create', 'bob'], {
+      stdin: 'correct horse battery\n',
+      env: { QUANTIX_DATABASE_PORT: '1', QUANTIX_DATABASE_FALLBACK: 'memory' },
+    });
+    expectFailure(finished, 1, 'PostgreSQL at 127.0.0.1:1');
+    expect(finished.stdout).toBe('');
+  });
+});

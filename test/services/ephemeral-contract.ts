@@ -1,0 +1,204 @@
+/** What every adapter of the ephemeral port does, said once: run with each of them. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Ephemeral } from '../../src/ephemeral/ephemeral.js';
+import { until } from '../support/until.js';
+
+/** Two clients of one store; the same object twice where there can only be one. */
+export interface Clients {
+  readonly one: Ephemeral;
+  readonly other: Ephemeral;
+  close(): Promise<void>;
+}
+
+const LONG_MS = 600_000;
+const SHORT_MS = 150;
+
+/** @param open makes clients of a store that nobody else uses */
+export function ephemeralContract(name: string, open: () => Promise<Clients>): void {
+  describe(`ephemeral: ${name}`, () => {
+    let clients: Clients;
+    let one: Ephemeral;
+    let other: Ephemeral;
+    beforeAll(async () => {
+      clients = await open();
+      ({ one, other } = clients);
+    });
+    afterAll(() => clients.close());
+
+    let count = 0;
+    const fresh = (stem = 'key') => `contract:${stem}:${++count}`;
+    /** Resolves when whatever was kept for SHORT_MS before this call has certainly expired, without touching it. */
+    const shortLifetimeEnds = async () => {
+      const canary = fresh('canary');
+      await one.set(canary, 'alive', 2 * SHORT_MS);
+      await until('the canary has expired', async () => (await one.get(canary)) === null);
+    };
+
+    describe('a value', () => {
+      it('that nobody set is null', async () => {
+        expect(await one.get(fresh())).toBeNull();
+      });
+
+      it('is seen by everybody, and the newest wins', async () => {
+        const key = fresh();
+        await one.set(key, 'first', LONG_MS);
+        expect(await other.get(key)).toBe('first');
+        await other.set(key, 'second', LONG_MS);
+        expect(await one.get(key)).toBe('second');
+      });
+
+      it.each([
+        ['empty', ''],
+        ['beyond ASCII', 'données 🚀\n\u0000'],
+        ['like a number', '0042'],
+        ['of a megabyte', 'x'.repeat(2 ** 20)],
+      ])('that is %s comes back as it was', async (_case, value) => {
+        const key = fresh();
+        await one.set(key, value, LONG_MS);
+        expect((await other.get(key)) === value).toBe(true);
+      });
+
+      it('is deleted once', async () => {
+        const key = fresh();
+        await one.set(key, 'v', LONG_MS);
+        expect([await other.delete(key), await one.delete(key)]).toEqual([true, false]);
+        expect(await one.get(key)).toBeNull();
+      });
+    });
+
+    describe('many values', () => {
+      it('come in the order in which they were asked for, null where there is none', async () => {
+        const [a, absent, b] = [fresh(), fresh(), fresh()];
+        await one.set(a, 'A', LONG_MS);
+        await one.set(b, 'B', LONG_MS);
+        expect(await other.getMany([b, absent, a, b])).toEqual(['B', null, 'A', 'B']);
+      });
+
+      it('may be none', async () => {
+        expect(await one.getMany([])).toEqual([]);
+      });
+    });
+
+    describe('a lifetime', () => {
+      it('ends', async () => {
+        const key = fresh();
+        await one.set(key, 'v', SHORT_MS);
+        await shortLifetimeEnds();
+        expect(await other.get(key)).toBeNull();
+        expect(await other.getMany([key])).toEqual([null]);
+      });
+
+      it('leaves nothing to delete behind', async () => {
+        const key = fresh();
+        await one.set(key, 'v', SHORT_MS);
+        await shortLifetimeEnds();
+        expect(await other.delete(key)).toBe(false);
+      });
+
+      it('begins anew when the value is set again', async () => {
+        const key = fresh();
+        await one.set(key, 'v', SHORT_MS);
+        await one.set(key, 'w', LONG_MS);
+        await shortLifetimeEnds();
+        expect(await one.get(key)).toBe('w');
+        await one.set(key, 'x', SHORT_MS);
+        await shortLifetimeEnds();
+        expect(await one.get(key)).toBeNull();
+      });
+    });
+
+    describe('a counter', () => {
+      it('begins at 1, and everybody counts on', async () => {
+        const key = fresh();
+        const counted = [await one.increment(key, LONG_MS), await other.increment(key, LONG_MS)];
+        expect([...counted, await one.get(key)]).toEqual([1, 2, '2']);
+      });
+
+      it('gives no number twice, however many count', async () => {
+        const key = fresh();
+        const numbers = await Promise.all(
+          Array.from({ length: 100 }, (_, i) => (i % 2 ? one : other).increment(key, LONG_MS)),
+        );
+        expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+      });
+
+      it('lives from its first count on: counting does not prolong it', async () => {
+        const key = fresh();
+        await one.increment(key, SHORT_MS);
+        await one.increment(key, LONG_MS);
+        await shortLifetimeEnds();
+        expect(await one.get(key)).toBeNull();
+        expect(await one.increment(key, LONG_MS)).toBe(1);
+      });
+    });
+
+    describe('a message', () => {
+      const listen = async (client: Ephemeral, channel: string) => {
+        const heard: string[] = [];
+        const stop = await client.subscribe(channel, (message) => heard.push(message));
+        return { heard, stop };
+      };
+      const all = (heard: string[], length: number) =>
+        until(`${length} messages`, () => heard.length >= length);
+
+      it('reaches everybody who listens by then, in the order of its sender', async () => {
+        const channel = fresh('channel');
+        await one.publish(channel, 'too early');
+        const [near, far] = [await listen(one, channel), await listen(other, channel)];
+        const sent = Array.from({ length: 50 }, (_, i) => `message ${i}`);
+        for (const message of sent) await one.publish(channel, message);
+        await Promise.all([all(near.heard, 50), all(far.heard, 50)]);
+        expect([near.heard, far.heard]).toEqual([sent, sent]);
+        await Promise.all([near.stop(), far.stop()]);
+      });
+
+      it('does not reach listeners of other channels', async () => {
+        const [channel, neighbour] = [fresh('channel'), fresh('channel')];
+        const [mine, theirs] = [await listen(one, channel), await listen(one, neighbour)];
+        await other.publish(channel, 'mine');
+        await other.publish(neighbour, 'theirs');
+        await Promise.all([all(mine.heard, 1), all(theirs.heard, 1)]);
+        expect([mine.heard, theirs.heard]).toEqual([['mine'], ['theirs']]);
+        await Promise.all([mine.stop(), theirs.stop()]);
+      });
+
+      it('is not heard any more after unsubscribing, which may be done twice', async () => {
+        const channel = fresh('channel');
+        const [gone, stays] = [await listen(one, channel), await listen(one, channel)];
+        await gone.stop();
+        await gone.stop();
+        await other.publish(channel, 'v');
+        await all(stays.heard, 1);
+        expect(gone.heard).toEqual([]);
+        await stays.stop();
+      });
+
+      it('comes twice to a listener that subscribed twice, and once after one of them ended', async () => {
+        const channel = fresh('channel');
+        const heard: string[] = [];
+        const listener = (message: string): void => void heard.push(message);
+        const stops = [
+          await one.subscribe(channel, listener),
+          await one.subscribe(channel, listener),
+        ];
+        await other.publish(channel, 'twice');
+        await all(heard, 2);
+        await stops[0]?.();
+        await other.publish(channel, 'once');
+        await all(heard, 3);
+        expect(heard).toEqual(['twice', 'twice', 'once']);
+        await stops[1]?.();
+      });
+
+      it('of any size and text arrives as it was', async () => {
+        const channel = fresh('channel');
+        const { heard, stop } = await listen(other, channel);
+        const sent = ['', '{"a":"ü\\u0000"}', '🚀'.repeat(100_000)];
+        for (const message of sent) await one.publish(channel, message);
+        await all(heard, sent.length);
+        expect(heard.map((message, i) => message === sent[i])).toEqual([true, true, true]);
+        await stop();
+      });
+    });
+  });
+}

@@ -1,0 +1,302 @@
+/**
+ * One working call of every mutation that the schema has, for what must hold for all of them: dry runs, idempotency, access.
+ * A mutation without a sample fails a test by name: add it to SAMPLES.
+ */
+import { randomUUID } from 'node:crypto';
+import { getNamedType, isInputObjectType, isLeafType, isObjectType, isUnionType } from 'graphql';
+import type { TestApp } from './app.js';
+import type { Client } from './client.js';
+import { api, leaves } from './schema-walk.js';
+import type { Made } from './seed.js';
+
+export interface Sample {
+  readonly client: Client;
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+/** What samples are made of; each makes its own objects, so that they do not get in each other's way. */
+export interface Stage {
+  readonly world: TestApp;
+  readonly admin: Client;
+  readonly project: Made & { groupUuid: string };
+  readonly cluster: Made;
+  readonly node: Made;
+}
+
+export async function createStage(world: TestApp): Promise<Stage> {
+  const { seed } = world;
+  await seed.user('ADMIN', { username: 'stage-admin' });
+  const cluster = await seed.cluster();
+  return {
+    world,
+    admin: await world.signIn('stage-admin'),
+    project: await seed.project(),
+    cluster,
+    node: await seed.node(cluster),
+  };
+}
+
+export const METRICS = {
+  sampledAt: '2026-05-04T09:00:00.000Z',
+  cpuPercent: 12.5,
+  memoryUsedMib: 2048,
+  memoryTotalMib: 65_536,
+  diskUsedGib: 10,
+  diskTotalGib: 100,
+  diskReadBytesPerSecond: 1,
+  diskWriteBytesPerSecond: 2,
+  networkReceiveBytesPerSecond: 3,
+  networkTransmitBytesPerSecond: 4,
+  loadAverage1m: 0.5,
+  uptimeSeconds: 60,
+};
+
+export const HARDWARE = {
+  cpu: {
+    model: 'Test CPU',
+    sockets: 1,
+    coresPerSocket: 8,
+    threadsPerCore: 2,
+    frequencyMhz: 3000,
+    features: ['vmx'],
+  },
+  memory: { totalMib: 65_536 },
+  storage: [{ name: 'nvme0n1', type: 'NVME', sizeGib: 100 }],
+  networks: [{ name: 'eth0', macAddress: '02:00:00:00:00:01', speedMbps: 1000, mtu: 1500 }],
+};
+
+let count = 0;
+const fresh = (stem: string) => `${stem}-sample-${++count}`;
+
+type Make = (stage: Stage) => Promise<Sample>;
+
+const asAdmin =
+  (make: (stage: Stage) => Promise<Record<string, unknown>>): Make =>
+  async (stage) => ({ client: stage.admin, input: await make(stage) });
+
+const power = (powerState: 'RUNNING' | 'PAUSED' | 'STOPPED') =>
+  asAdmin(async ({ world, project, cluster, node }) => {
+    const placed = powerState === 'STOPPED' ? {} : { node, claimed: true };
+    const columns = { powerState, desiredState: powerState, cluster, ...placed };
+    return { id: (await world.seed.vm(project, columns)).id };
+  });
+
+const edit = (make: (stage: Stage) => Promise<Made>, changes: Record<string, unknown>) =>
+  asAdmin(async (stage) => ({ id: (await make(stage)).id, expectedVersion: 1, ...changes }));
+
+const intent = (from: 'IN_SERVICE' | 'CORDONED' | 'MAINTENANCE') =>
+  asAdmin(async ({ world, cluster }) => ({
+    id: (await world.seed.node(cluster, { intent: from })).id,
+  }));
+
+const SAMPLES: Readonly<Record<string, Make>> = {
+  createCluster: asAdmin(async () => ({ name: fresh('cluster'), drsAutomation: 'PARTIAL' })),
+  createProject: asAdmin(async () => ({ name: fresh('project'), quota: { vcpus: 8 } })),
+  createVirtualMachine: asAdmin(async ({ world: { seed }, project, cluster, node }) => ({
+    projectId: project.id,
+    name: fresh('vm'),
+    labels: { tier: 'web' },
+    spec: {
+      cpu: { cores: 2 },
+      memory: { sizeMib: 2048 },
+      disks: [{ name: 'root', volumeId: (await seed.volume(project, await seed.pool())).id }],
+      nics: [{ name: 'eth0', networkId: (await seed.network()).id }],
+      placement: { clusterId: cluster.id, requiredNodeIds: [node.id] },
+      provisioning: { method: 'CLOUD_INIT', userData: '#cloud-config' },
+    },
+  })),
+  deleteCluster: edit(({ world }) => world.seed.cluster(), {}),
+  deleteHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {}),
+  deleteProject: edit(({ world }) => world.seed.project(), {}),
+  deleteVirtualMachine: edit(async ({ world: { seed, data }, project }) => {
+    const vm = await seed.vm(project);
+    const attached = { attachedVmId: vm.uuid, phase: 'IN_USE' } as const;
+    await seed.volume(project, await seed.pool(), attached);
+    await seed.snapshot(vm);
+    const usedSnapshots = { increment: 1 };
+    await data.db.project.update({ where: { id: project.uuid }, data: { usedSnapshots } });
+    return vm;
+  }, {}),
+  issueAgentToken: asAdmin(async ({ world: { seed }, cluster }) => {
+    const node = await seed.node(cluster);
+    await seed.agentToken(node);
+    return { nodeId: node.id, name: 'second', revokeOthers: true };
+  }),
+  login: async ({ world }) => {
+    const { name } = await world.seed.user('VIEWER', { username: fresh('user') });
+    return { client: world.anonymous, input: { username: name, password: world.seed.password } };
+  },
+  logout: async ({ world }) => {
+    const { name } = await world.seed.user('VIEWER', { username: fresh('user') });
+    return { client: await world.signIn(name), input: {} };
+  },
+  pauseVirtualMachine: power('RUNNING'),
+  rebootVirtualMachine: power('RUNNING'),
+  resumeVirtualMachine: power('PAUSED'),
+  startVirtualMachine: power('STOPPED'),
+  stopVirtualMachine: power('RUNNING'),
+  registerHypervisorNode: asAdmin(async ({ cluster }) => ({
+    hostname: fresh('node'),
+    managementIp: '192.0.2.7',
+    clusterId: cluster.id,
+    labels: { rack: 'r1' },
+  })),
+  reportNode: async ({ world, project, cluster }) => {
+    const node = await world.seed.node(cluster, { phase: 'NOT_READY' });
+    const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
+    const vm = await world.seed.vm(project, { ...running, cluster, node, claimed: true });
+    await world.seed.vm(project, { desiredState: 'RUNNING', cluster, node, claimed: true });
+    return {
+      client: world.withToken(await world.seed.agentToken(node)),
+      input: {
+        nodeId: node.id,
+        agentInstance: randomUUID(),
+        sequence: 1,
+        spec: HARDWARE,
+        metrics: METRICS,
+        virtualMachines: [{ virtualMachineId: vm.id, powerState: 'STOPPED', generation: 1 }],
+      },
+    };
+  },
+  acknowledgeAlert: asAdmin(async ({ world }) => ({ id: (await world.seed.alert()).id })),
+  resolveAlert: asAdmin(async ({ world }) => ({ id: (await world.seed.alert()).id })),
+  raiseAlert: asAdmin(async ({ node }) => ({
+    severity: 'WARNING',
+    title: 'sample',
+    sourceId: node.id,
+    kind: fresh('kind'),
+  })),
+  cordonHypervisorNode: intent('IN_SERVICE'),
+  uncordonHypervisorNode: intent('CORDONED'),
+  enterMaintenance: intent('IN_SERVICE'),
+  exitMaintenance: intent('MAINTENANCE'),
+  createUser: asAdmin(async () => {
+    const username = fresh('user');
+    const email = `${username}@example.test`;
+    return { username, email, role: 'OPERATOR', password: 'a sample of a password' };
+  }),
+  updateUser: edit(({ world }) => world.seed.user('VIEWER'), { role: 'OPERATOR' }),
+  setUserPassword: asAdmin(async ({ world }) => ({
+    id: (await world.seed.user('VIEWER')).id,
+    password: 'a sample of a password',
+  })),
+  deleteUser: edit(({ world }) => world.seed.user('VIEWER'), {}),
+  setProjectMember: asAdmin(async ({ world, project }) => ({
+    projectId: project.id,
+    userId: (await world.seed.user('VIEWER')).id,
+    role: 'VIEWER',
+  })),
+  removeProjectMember: asAdmin(async ({ world, project }) => {
+    const projects = { [project.uuid]: 'VIEWER' } as const;
+    return { projectId: project.id, userId: (await world.seed.user('VIEWER', { projects })).id };
+  }),
+  createVirtualNetwork: asAdmin(async ({ project }) => ({
+    projectId: project.id,
+    name: fresh('network'),
+    networkType: 'ISOLATED',
+    cidr: '10.0.0.0/24',
+    gateway: '10.0.0.1',
+  })),
+  updateVirtualNetwork: edit(({ world }) => world.seed.network(), { mtu: 9000 }),
+  deleteVirtualNetwork: edit(({ world }) => world.seed.network(), {}),
+  createSecurityGroup: asAdmin(async ({ project }) => ({
+    projectId: project.id,
+    name: fresh('group'),
+  })),
+  updateSecurityGroup: edit(({ world, project }) => world.seed.group(project), {
+    description: 'changed',
+  }),
+  deleteSecurityGroup: edit(({ world, project }) => world.seed.group(project), {}),
+  createSecurityRule: asAdmin(async ({ world, project }) => ({
+    securityGroupId: (await world.seed.group(project)).id,
+    rule: { direction: 'INGRESS', protocol: 'TCP', portRangeMin: 22 },
+    expectedVersion: 1,
+  })),
+  deleteSecurityRule: asAdmin(async ({ world: { seed }, project }) => {
+    const group = await seed.group(project);
+    return { securityGroupId: group.id, id: (await seed.rule(group)).id };
+  }),
+  replaceSecurityRules: asAdmin(async ({ world: { seed }, project }) => {
+    const group = await seed.group(project);
+    await seed.rule(group);
+    const rules = [{ direction: 'EGRESS', protocol: 'ANY' }];
+    return { securityGroupId: group.id, rules, expectedVersion: 1 };
+  }),
+  updateCluster: edit(({ world }) => world.seed.cluster(), { description: 'changed' }),
+  updateHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {
+    labels: { rack: 'r2' },
+  }),
+  updateProject: edit(({ world }) => world.seed.project(), { quota: { vcpus: 4 } }),
+  updateVirtualMachine: edit(({ world, project }) => world.seed.vm(project), {
+    labels: { tier: 'db' },
+    deletionProtected: true,
+  }),
+};
+
+const ALL = Object.keys(api.getMutationType()?.getFields() ?? {}).sort();
+
+/** The names of all mutations of the schema that have a sample. */
+export const MUTATIONS: readonly string[] = ALL.filter((mutation) => mutation in SAMPLES);
+
+/** Those that have none: a test says that there are none of these. */
+export const UNSAMPLED: readonly string[] = ALL.filter((mutation) => !(mutation in SAMPLES));
+
+export function sampleOf(mutation: string, stage: Stage): Promise<Sample> {
+  const make = SAMPLES[mutation];
+  if (!make) throw new Error(`${mutation} has no sample in test/support/mutations.ts`);
+  return make(stage);
+}
+
+export type MutationAnswer = { readonly __typename: string } & Readonly<Record<string, unknown>>;
+
+/** Calls a mutation and selects all that its payload and every object in it, or its error, says. Top-level errors throw. */
+export async function mutate(
+  client: Client,
+  mutation: string,
+  input: Readonly<Record<string, unknown>>,
+): Promise<MutationAnswer> {
+  const { data, errors } = await client.answer<{ answer: MutationAnswer }, unknown>(
+    documentOf(mutation),
+    {
+      input,
+    },
+  );
+  if (errors.length > 0 || !data) throw new Error(`${mutation}: ${JSON.stringify(errors)}`);
+  return data.answer;
+}
+
+/** The whole of a mutation as a document. */
+export function documentOf(mutation: string): string {
+  const Name = mutation.charAt(0).toUpperCase() + mutation.slice(1);
+  return `mutation Sample($input: ${Name}Input!) {
+    answer: ${mutation}(input: $input) {
+      __typename
+      ${errorsOf(`${Name}Result`)}
+      ... on ${Name}Payload { ${payloadSelection(`${Name}Payload`)} }
+    }
+  }`;
+}
+
+/** The input fields of a mutation. */
+export function inputFieldsOf(mutation: string): string[] {
+  const [argument] = api.getMutationType()?.getFields()[mutation]?.args ?? [];
+  const input = argument && getNamedType(argument.type);
+  return isInputObjectType(input) ? Object.keys(input.getFields()) : [];
+}
+
+function errorsOf(result: string): string {
+  const union = api.getType(result);
+  if (!isUnionType(union)) throw new Error(`${result} is no union`);
+  const errors = union.getTypes().filter(({ name }) => name.endsWith('Error'));
+  return errors.map(({ name }) => `... on ${name} { ${leaves(name)} }`).join(' ');
+}
+
+function payloadSelection(name: string): string {
+  const payload = api.getType(name);
+  if (!isObjectType(payload)) throw new Error(`${name} is no object type`);
+  const selections = Object.values(payload.getFields()).map((field) => {
+    const type = getNamedType(field.type);
+    return isLeafType(type) ? field.name : `${field.name} { ${leaves(type.name)} }`;
+  });
+  return selections.join(' ');
+}

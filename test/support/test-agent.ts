@@ -1,0 +1,78 @@
+/** A node agent that reports when a test says so: a real hypervisor contract (simulated), the real API, no timers. */
+import { randomUUID } from 'node:crypto';
+import { Report } from '../../src/agent/documents.js';
+import {
+  createSimulatedHypervisor,
+  type SimulatedHypervisor,
+  type SimulatedHypervisorOptions,
+} from '../../src/agent/simulated-hypervisor.js';
+import { openTransport } from '../../src/agent/transport.js';
+import type { AgentReportMutation, ReportNodeInput } from '../../src/gen/api/graphql.js';
+import type { TestApp } from './app.js';
+import { METRICS } from './mutations.js';
+import type { Made } from './seed.js';
+
+export type ReportAnswer = AgentReportMutation['reportNode'];
+export type ReportPayload = Extract<ReportAnswer, { __typename: 'ReportNodePayload' }>;
+
+export interface TestAgent {
+  readonly token: string;
+  readonly hypervisor: SimulatedHypervisor;
+  /** What the next report would say. */
+  draft(changes?: Partial<ReportNodeInput>): ReportNodeInput;
+  /** Sends this report and leaves the answer to the test. */
+  send(input: ReportNodeInput): Promise<ReportAnswer>;
+  /** One round: reports what is, and applies what should be. Throws when the report is refused. */
+  report(changes?: Partial<ReportNodeInput>): Promise<ReportPayload>;
+  /** The process ends and another one starts: what was in its memory is gone. */
+  restart(): void;
+}
+
+export async function createTestAgent(
+  world: TestApp,
+  node: Made,
+  options: SimulatedHypervisorOptions = {},
+): Promise<TestAgent> {
+  const token = await world.seed.agentToken(node);
+  const transport = openTransport('http://test', token, (request) => world.app.fetch(request));
+  let hypervisor = createSimulatedHypervisor(options);
+  let agentInstance = randomUUID();
+  let sequence = 0;
+
+  const agent: TestAgent = {
+    token,
+    get hypervisor() {
+      return hypervisor;
+    },
+    draft(changes = {}) {
+      sequence += 1;
+      const virtualMachines = hypervisor.observe().map(({ operation: _, ...vm }) => vm);
+      const input = { nodeId: node.id, agentInstance, sequence, metrics: METRICS, virtualMachines };
+      return { ...input, ...changes };
+    },
+    async send(input) {
+      return (await transport.send(Report, { input })).reportNode;
+    },
+    async report(changes) {
+      const answer = await agent.send(agent.draft(changes));
+      if (answer.__typename !== 'ReportNodePayload')
+        throw new Error(`${node.name} was refused: ${answer.code} ${answer.message}`);
+      for (const { vcpus, memoryMib, guestOs, ...assignment } of answer.assignments) {
+        hypervisor.apply({
+          ...assignment,
+          operation: assignment.operation ?? null,
+          spec: { vcpus, memoryMib, guestOs: guestOs ?? null },
+        });
+      }
+      for (const id of answer.unknownVirtualMachineIds) hypervisor.remove(id);
+      return answer;
+    },
+    restart() {
+      hypervisor.close();
+      hypervisor = createSimulatedHypervisor(options);
+      agentInstance = randomUUID();
+      sequence = 0;
+    },
+  };
+  return agent;
+}
