@@ -41,6 +41,7 @@ export function assemble(parts: Parts): Data {
   const close = async (): Promise<void> => {
     gate.close();
     await gate.empty();
+    await statementLog.close();
     await db.$disconnect();
     await parts.end();
   };
@@ -51,7 +52,7 @@ export function assemble(parts: Parts): Data {
     transaction: transactionRunner({ db, gate, log }),
     statements: () => statementLog.count,
     onStatement: (listener) => statementLog.listen(listener),
-    ping: () => parts.ping(),
+    ping: () => statementLog.track(() => parts.ping()),
     pool: () => parts.pool(),
     close: () => (closing ??= close()),
   };

@@ -17,10 +17,13 @@ type Adapter = Awaited<ReturnType<SqlDriverAdapterFactory['connect']>>;
 type Transaction = Awaited<ReturnType<Adapter['startTransaction']>>;
 type Query = Parameters<Adapter['queryRaw']>[0];
 
-/** Counts statements and tells listeners of them. */
+/** Counts statements, tells listeners of them, and knows when none runs. */
 export class StatementLog {
   readonly #listeners = new Set<StatementListener>();
+  readonly #onIdle: (() => void)[] = [];
   #count = 0;
+  #running = 0;
+  #closed = false;
 
   get count(): number {
     return this.#count;
@@ -31,12 +34,33 @@ export class StatementLog {
     return () => this.#listeners.delete(listener);
   }
 
+  /**
+   * Refuses every further statement; resolves when the running ones are done. The embedded database must not be closed
+   * before: what waits for its turn then would spin in it for ever, and the whole process with it.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** Runs what is not a statement of ours, but uses the database. */
+  async track<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new DataUnavailableError('connection', 'The database is closed.');
+    this.#running += 1;
+    try {
+      return await work();
+    } finally {
+      this.#running -= 1;
+      if (this.#running === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    }
+  }
+
   /** Runs one statement; a failed connection becomes DataUnavailableError. */
   async run<T>(sql: string, send: () => Promise<T>): Promise<T> {
     this.#count += 1;
     const start = performance.now();
     try {
-      return await send();
+      return await this.track(send);
     } catch (error) {
       if (!isConnectionFailure(error)) throw error;
       throw new DataUnavailableError('connection', 'The connection to the database failed.', {

@@ -14,8 +14,6 @@ export interface Watch<R> {
   event(): Promise<WatchEvent<R> | null>;
   /** Goes away as a client does whose connection breaks. */
   hangUp(): void;
-  /** Goes away as a client does that closes the stream in an orderly way. */
-  cancel(): Promise<void>;
 }
 
 export async function watch<R, V>(
@@ -69,7 +67,6 @@ export async function watch<R, V>(
       return event.data;
     },
     hangUp: () => connection.abort(),
-    cancel: () => reader.cancel(),
   };
   return watching;
 }
