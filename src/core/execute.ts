@@ -75,7 +75,7 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     if (!viewer) throw new UnauthenticatedError();
     const input = parse(command, rawInput);
     subject = { ...subject, name: command.label?.(input) ?? '' };
-    const keyed = keyOf(command, rawInput, call, options);
+    const keyed = await keyOf(command, rawInput, call, options);
     const known = keyed && (await findAnswer(call.services.data.db, keyed, clock.now()));
     if (known) {
       const answer = await replay(known.result, call, options);
@@ -116,12 +116,12 @@ function parse<I extends z.ZodType>(command: Command<I>, rawInput: unknown): z.o
 }
 
 /** Not for anonymous callers: they share no name, and what they send may be a password. Not for dry runs: they do nothing to repeat. */
-function keyOf<R extends object, V>(
+async function keyOf<R extends object, V>(
   command: Command<z.ZodType, R>,
   rawInput: unknown,
   { viewer }: Call,
   { idempotencyKey, dryRun }: ExecuteOptions<R, V>,
-): KeyedRequest | null {
+): Promise<KeyedRequest | null> {
   if (!idempotencyKey || dryRun || !viewer) return null;
   return keyedRequest(viewer.id, idempotencyKey, command.name, rawInput);
 }

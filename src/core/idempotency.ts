@@ -4,9 +4,11 @@
  * on every instance and after any crash; a concurrent twin waits on the claim's row and then replays.
  */
 import { createHash } from 'node:crypto';
+import { hashRaw } from '@node-rs/argon2';
 import type { Db, Tx } from '../data/client.js';
 import { IdempotencyMismatchError } from '../errors.js';
 import type { Prisma } from '../gen/client/client.js';
+import { SECRET_NAMES } from '../log.js';
 import { type Json, stableStringify, toJson } from './json.js';
 
 const LIFETIME_MS = 24 * 60 * 60_000;
@@ -18,14 +20,32 @@ export interface KeyedRequest {
   readonly hash: string;
 }
 
-export function keyedRequest(
+export async function keyedRequest(
   principal: string,
   key: string,
   command: string,
   input: unknown,
-): KeyedRequest {
-  const hash = createHash('sha256').update(command).update('\0').update(stableStringify(input));
+): Promise<KeyedRequest> {
+  const salt = createHash('sha256').update(principal).update('\0').update(key).digest();
+  const hash = createHash('sha256').update(command).update('\0');
+  hash.update(stableStringify(await withoutSecrets(input, salt)));
   return { principal, key, command, hash: hash.digest('hex') };
+}
+
+/**
+ * A plain hash of a request with a password in it could be searched backwards by whoever gets hold of the table:
+ * secrets go into it as slowly as into the users' own column.
+ */
+async function withoutSecrets(value: unknown, salt: Uint8Array, name = ''): Promise<unknown> {
+  if (typeof value === 'string' && SECRET_NAMES.test(name)) {
+    return (await hashRaw(value, { salt })).toString('hex');
+  }
+  // Only parsed JSON has deeper parts; dates and the like are values.
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  const parts = Object.entries(value).map(
+    async ([key, part]) => [key, await withoutSecrets(part, salt, key)] as const,
+  );
+  return Object.fromEntries(await Promise.all(parts));
 }
 
 /** The first answer to this key, if there is one. Throws IdempotencyMismatchError when the key was used for something else. */

@@ -1,5 +1,7 @@
 /** Idempotency keys, on every mutation that the schema has. What happens in parallel is in test/services/idempotency.test.ts. */
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stableStringify } from '../../src/core/json.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { changedTables, digest, tablesContaining } from '../support/digest.js';
@@ -146,6 +148,23 @@ describe('a secret', () => {
     expect(await tablesContaining(world.data, token.slice(4))).toEqual([]);
     // The search finds what is there: the name of the token.
     expect(await tablesContaining(world.data, String(input.name))).toContain('api_tokens');
+  });
+
+  it('in a request is part of it, and cannot be searched for by a hash of the request', async () => {
+    const { input } = await sampleOf('createUser', stage);
+    const keyed = { ...input, idempotencyKey: 'new-user' };
+    const first = await mutate(stage.admin, 'createUser', keyed);
+    expect(await mutate(stage.admin, 'createUser', keyed)).toEqual(first);
+    const other = { ...keyed, password: 'another long password' };
+    expect(await mutate(stage.admin, 'createUser', other)).toMatchObject({
+      __typename: 'IdempotencyMismatchError',
+    });
+    const row = await world.data.db.idempotencyKey.findFirstOrThrow({ where: { key: 'new-user' } });
+    const plain = createHash('sha256').update('user.create').update('\0');
+    plain.update(stableStringify({ ...input, email: input.email, password: input.password }));
+    expect(row.requestHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(row.requestHash).not.toBe(plain.digest('hex'));
+    expect(await tablesContaining(world.data, String(input.password))).toEqual([]);
   });
 
   it('that a user types to sign in is in no row either', async () => {

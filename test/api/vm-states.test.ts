@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeGlobalId, newId } from '../../src/ids.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
+import { mutate } from '../support/mutations.js';
 import { FORCIBLE, operate } from '../support/operations.js';
 import type { Made } from '../support/seed.js';
 import { DESIRED, EXPECTATIONS, OPERATION_NAMES, type State } from '../support/vm-states.js';
@@ -167,6 +168,21 @@ describe('deleting', () => {
     const answer = await operate(operator, 'DELETE', vm.id, { force });
     expect(answer).toMatchObject({ __typename: 'ProtectedError', code: 'PROTECTED' });
     expect(await rowOf(vm)).not.toBeNull();
+  });
+
+  it('cannot be forestalled by protecting a machine that is being deleted already', async () => {
+    const vm = await vmIn('RUNNING');
+    const { task } = await operate(operator, 'DELETE', vm.id, { force: true });
+    const protect = { id: vm.id, deletionProtected: true };
+    const answer = await mutate(operator, 'updateVirtualMachine', protect);
+    expect(answer).toMatchObject({
+      __typename: 'BusyError',
+      taskId: task?.id,
+      operation: 'DELETE',
+    });
+    expect(await rowOf(vm)).toMatchObject({ deletionProtected: false, version: 1 });
+    const other = await mutate(operator, 'updateVirtualMachine', { id: vm.id, description: 'bye' });
+    expect(other.virtualMachine).toMatchObject({ description: 'bye' });
   });
 
   it('a stopped machine whose node has not confirmed that it is off is a task of that node', async () => {

@@ -7,6 +7,7 @@ import type { Client } from '../support/client.js';
 import { type Installation, install } from '../support/installation.js';
 import { Program, type Served } from '../support/program.js';
 import { sharedPostgres } from '../support/services/postgres.js';
+import { until } from '../support/until.js';
 import { type Hold, holdTable, query } from './database.js';
 import { openEventStream } from './event-stream.js';
 
@@ -121,7 +122,7 @@ describe('while it stops', () => {
     await held.waiters(2);
     served.program.signal('SIGTERM');
     await served.program.logged('stopping');
-    expect(await listens(served.url)).toBe(false);
+    await until('nobody listens', async () => !(await listens(served.url)));
     await held.release();
     expect((await answer).data).toEqual(CREATED);
     expect(await bySocket).toEqual(CREATED);

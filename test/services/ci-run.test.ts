@@ -103,7 +103,7 @@ it('fails when the runner claims success but did not finish or tested nothing', 
   const failure = { code: 1, lastLine: '0 passed, 1 failed' };
   expect(await ci({}, { test: 'true' })).toEqual(failure);
   expect(await ci({}, { test: `${VITEST} --passWithNoTests` })).toEqual(failure);
-  const cutOff = `printf 'passed=7\\nfailed=0\\ncomplete=0\\n' >"$QUANTIX_TEST_SUMMARY"`;
+  const cutOff = `printf 'passed=7\\nfailed=0\\ncomplete=0\\n' >"$TEST_SUMMARY_FILE"`;
   expect(await ci({}, { test: cutOff })).toEqual({ code: 1, lastLine: '7 passed, 1 failed' });
 });
 

@@ -1,5 +1,5 @@
 /**
- * Vitest reporter that writes the counts of a run into the file named by QUANTIX_TEST_SUMMARY, as
+ * Vitest reporter that writes the counts of a run into the file named by TEST_SUMMARY_FILE, as
  * `key=value` lines for a shell. Without that variable it does nothing.
  * The file says `complete=0` until the very end, so a runner that crashed cannot look like a success.
  */
@@ -33,7 +33,7 @@ export function countModule(module: TestModule): Counts {
 }
 
 export default class SummaryReporter implements Reporter {
-  readonly #file = process.env.QUANTIX_TEST_SUMMARY;
+  readonly #file = process.env.TEST_SUMMARY_FILE;
   readonly #modules = new Map<string, Counts>();
 
   onTestRunStart(): void {

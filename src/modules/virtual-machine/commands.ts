@@ -15,6 +15,7 @@ import { ProjectEntity } from '../project/queries.js';
 import { claimQuota } from '../project/quota.js';
 import { usageChange } from './changes.js';
 import { choosePlacement, placementSettings } from './place-vm.js';
+import { readIdle } from './power-commands.js';
 import { VirtualMachineEntity } from './queries.js';
 import { attachVolumes, checkReferences, groupIdsOf } from './references.js';
 import { resourcesOf, specInput } from './spec.js';
@@ -116,6 +117,8 @@ export const updateVirtualMachine = defineCommand({
   async run({ tx, viewer }, { id, expectedVersion, ...fields }) {
     await requireVisible(tx, VirtualMachineEntity, viewer, id); // it may have moved out of sight since the gate looked
     const before = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, id, expectedVersion);
+    // Protection that comes too late would be a promise that is about to be broken: it has to wait for the deletion's end.
+    if (fields.deletionProtected && before.desiredState === 'DELETED') await readIdle(tx, id);
     const after = await updateVersioned(tx, VirtualMachineEntity, before, present(fields));
     return {
       result: { virtualMachineId: id },
