@@ -1,16 +1,37 @@
 /** What is known of an HTTP request before GraphQL sees it; kept beside the request, gone with it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
+import type { Viewer } from '../core/authz.js';
 import type { OperationFacts } from '../core/context.js';
 import type { Logger } from '../log.js';
-import type { Authentication } from '../modules/user/authenticate.js';
+import type { Authentication, Authenticator } from '../modules/user/authenticate.js';
 
-/** What a subscription has to know of the credential that it was begun with. */
+/** The credential behind something that lasts: a subscription, a socket. */
 export interface Session {
   /** When it ends by itself; null: not before it is revoked. */
   readonly expiresAt: Date | null;
-  /** Whether the credential still counts. */
-  stillCounts(): Promise<boolean>;
+  /** What became of it: the same rights as at the beginning, other ones, or none any more. */
+  check(): Promise<'same' | 'changed' | 'over'>;
+}
+
+export function sessionOf(
+  authenticate: Authenticator,
+  token: string,
+  { viewer, expiresAt }: Authentication,
+): Session {
+  const rights = rightsOf(viewer);
+  return {
+    expiresAt,
+    async check() {
+      const now = await authenticate(token);
+      if (!now) return 'over';
+      return rightsOf(now.viewer) === rights ? 'same' : 'changed';
+    },
+  };
+}
+
+function rightsOf({ role, projects }: Viewer): string {
+  return JSON.stringify([role, [...projects].sort()]);
 }
 
 export interface RequestFacts {
@@ -55,9 +76,18 @@ export function logRequest(log: Logger, { operation, outcome, ...line }: Request
   log[level]({ ...line, durationMs: Math.round(line.durationMs * 10) / 10, ...known }, 'request');
 }
 
-/** Whether the Host header and the target make a URL; strangers also send what does not. */
-export function hasAddress({ headers, url = '' }: IncomingMessage): boolean {
-  return URL.canParse(`http://${headers.host ?? 'localhost'}${url}`);
+/**
+ * Whether the Host header and the target make a URL; strangers also send what does not.
+ * A target that is a whole URL, as proxies may send it, is cut down to its path.
+ */
+export function hasAddress(request: IncomingMessage): boolean {
+  const { headers, url = '' } = request;
+  if (/^https?:\/\//i.test(url)) {
+    if (!URL.canParse(url)) return false;
+    const { pathname, search } = new URL(url);
+    request.url = pathname + search;
+  }
+  return URL.canParse(`http://${headers.host ?? 'localhost'}${request.url}`);
 }
 
 /** The id of the request being served, for places that are not told the request: the error masker. */

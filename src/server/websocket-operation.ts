@@ -1,22 +1,11 @@
 /** One operation that came over a WebSocket, made ready for the engine that also serves HTTP. */
-import type { IncomingMessage } from 'node:http';
 import type { DocumentNode, ExecutionArgs, GraphQLError } from 'graphql';
 import type { SubscribePayload } from 'graphql-ws';
-import type { Viewer } from '../core/authz.js';
 import type { Services } from '../core/context.js';
 import { newId } from '../ids.js';
-import { currentRequestId, logRequest, type Session } from './request.js';
+import { currentRequestId, logRequest } from './request.js';
+import type { SocketCaller } from './websocket-caller.js';
 import { contextOf, type Yoga } from './yoga.js';
-
-/** Who is at the other end of a socket. */
-export interface SocketCaller {
-  readonly request: IncomingMessage;
-  readonly ipAddress: string | null;
-  /** Aborted when the socket is closed. */
-  readonly gone: AbortSignal;
-  viewer: Viewer | null;
-  session: Session | null;
-}
 
 /** The engine's functions travel with the arguments that they are to be called with. */
 export interface Enveloped {
@@ -41,7 +30,7 @@ export async function prepareOperation(
     viewer: caller.viewer,
     session: caller.session,
     ipAddress: caller.ipAddress,
-    userAgent: caller.request.headers['user-agent'] ?? '',
+    userAgent: caller.userAgent,
     signal: caller.gone,
     reportOperation: (operation, outcome) =>
       logRequest(log, {

@@ -2,20 +2,21 @@
 import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { GraphQLError } from 'graphql';
-import { type Context, handleProtocols, makeServer } from 'graphql-ws';
+import { type FormattedExecutionResult, GraphQLError } from 'graphql';
+import { handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Services } from '../core/context.js';
 import { unavailable } from '../core/failures.js';
 import { newId } from '../ids.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
-import { cookieSettings, findCredential, isTrustedOrigin } from './auth.js';
+import { cookieSettings, isTrustedOrigin } from './auth.js';
 import { clientAddresses } from './client-address.js';
 import { errorMasker } from './errors.js';
 import { watchSession } from './plugins/use-subscription-end.js';
 import { currentRequestId, hasAddress, inRequestScope } from './request.js';
 import { type Conversation, converse } from './socket.js';
-import { type Enveloped, prepareOperation, type SocketCaller } from './websocket-operation.js';
+import { headersOf, SocketCaller } from './websocket-caller.js';
+import { type Enveloped, prepareOperation } from './websocket-operation.js';
 import type { Yoga } from './yoga.js';
 
 export interface Sockets {
@@ -36,62 +37,49 @@ const INTERNAL_ERROR = 1011;
 const TRY_AGAIN_LATER = 1013;
 const FORBIDDEN = 4403;
 
-interface Extra extends SocketCaller {
+interface Extra extends Record<PropertyKey, unknown> {
+  readonly caller: SocketCaller;
   readonly conversation: () => Conversation;
   stopWatching: () => void;
 }
 
 export function openSockets(services: Services, yoga: Yoga, authenticate: Authenticator): Sockets {
   const { config, log } = services;
-  const cookie = cookieSettings(config.mode);
   const mask = errorMasker(log);
   const addressOf = clientAddresses(config.server.trustedProxies);
   const origins = config.server.corsOrigins;
+  const callers = { authenticate, cookie: cookieSettings(config.mode), origins };
   const open = new Set<Conversation>();
   let stopping = false;
 
-  const protocol = makeServer<Record<string, unknown>, Extra & Record<PropertyKey, unknown>>({
+  const protocol = makeServer<Record<string, unknown>, Extra>({
     async onConnect({ extra, connectionParams }) {
-      const signedIn = await signIn(extra, connectionParams);
-      if (!signedIn) return false;
+      if (!(await extra.caller.signIn(connectionParams))) return false;
       // A socket does not outlive the session that opened it.
-      extra.stopWatching = watchSession(extra.session, () =>
+      extra.stopWatching = watchSession(extra.caller.session, ['over'], () =>
         extra.conversation().close(FORBIDDEN, 'The session has ended'),
       );
       return true;
     },
-    async onSubscribe({ extra, subscriptions }, _id, params) {
+    async onSubscribe({ extra: { caller }, subscriptions }, _id, params) {
       const refusal = refuse(Object.keys(subscriptions).length);
-      return refusal ? [refusal] : prepareOperation(services, yoga, extra, params);
+      if (refusal) return [refusal];
+      try {
+        await caller.renewRights();
+      } catch (error) {
+        return [mask(error, currentRequestId())];
+      }
+      return prepareOperation(services, yoga, caller, params);
     },
-    onNext: (_context, _id, _params, _args, { errors, data = null, extensions = {} }) =>
-      errors && { data, extensions, errors: errors.map(withoutInternals) },
+    onNext: (_context, _id, _params, _args, result) =>
+      result.errors &&
+      ({ ...result, errors: result.errors.map(withoutInternals) } as FormattedExecutionResult),
     // Also what a stream of events throws comes here, and has not been masked yet.
     onError: (_context, _id, _params, errors) =>
       errors.map((error) => withoutInternals(mask(error, currentRequestId()))),
     execute: (args) => (args as unknown as Enveloped).rootValue.execute(args),
     subscribe: (args) => (args as unknown as Enveloped).rootValue.subscribe(args),
   });
-
-  /** Credentials come in the connection's first message, or as the browser's cookie from our own pages. */
-  async function signIn(
-    extra: Extra,
-    params: Context<Record<string, unknown>>['connectionParams'],
-  ): Promise<boolean> {
-    const headers = headersOf(extra.request);
-    const given = params?.authorization ?? params?.Authorization;
-    if (typeof given === 'string') headers.set('authorization', given);
-    const credential = findCredential(headers, cookie, origins);
-    if (!credential) return true;
-    const authentication = await authenticate(credential.token);
-    if (!authentication) return credential.from !== 'header';
-    extra.viewer = authentication.viewer;
-    extra.session = {
-      expiresAt: authentication.expiresAt,
-      stillCounts: async () => (await authenticate(credential.token)) !== null,
-    };
-    return true;
-  }
 
   function refuse(operations: number): GraphQLError | null {
     const { subscriptionsPerSocket: most } = config.limits;
@@ -108,18 +96,12 @@ export function openSockets(services: Services, yoga: Yoga, authenticate: Authen
   function take(ws: WebSocket, request: IncomingMessage): void {
     const gone = new AbortController();
     setMaxListeners(0, gone.signal); // each operation listens
-    const extra: Extra = {
-      request,
-      ipAddress: addressOf(request.socket.remoteAddress, request.headers['x-forwarded-for']),
-      gone: gone.signal,
-      viewer: null,
-      session: null,
-      conversation: () => conversation,
-      stopWatching: () => {},
-    };
+    const ipAddress = addressOf(request.socket.remoteAddress, request.headers['x-forwarded-for']);
+    const caller = new SocketCaller(callers, request, ipAddress, gone.signal);
+    const extra: Extra = { caller, conversation: () => conversation, stopWatching: () => {} };
     const conversation = converse(ws, {
       open: (socket) => {
-        const closed = protocol.opened(socket, extra as Extra & Record<PropertyKey, unknown>);
+        const closed = protocol.opened(socket, extra);
         return (code, reason) => {
           gone.abort();
           extra.stopWatching();
@@ -193,12 +175,4 @@ async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
 function withoutInternals(error: GraphQLError) {
   const { extensions: { http: _, unexpected: __, ...extensions } = {}, ...rest } = error.toJSON();
   return { ...rest, extensions };
-}
-
-function headersOf(request: IncomingMessage): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
-  }
-  return headers;
 }

@@ -283,6 +283,11 @@ describe('requests that no browser sends', () => {
     expect(plain.program.stderr).toBe('');
   });
 
+  it('a target that is a whole URL is taken for its path', async () => {
+    const answer = await speak(plain.url, 'GET http://x/healthz?y HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*ok\n$/);
+  });
+
   it('clients that break off at any point leave nothing behind', async () => {
     const whole = `GET /graphql HTTP/1.1\r\nHost: x\r\nOrigin: ${EVIL}\r\n${upgrade}\r\n`;
     const posts = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${QUERY.length}\r\n\r\n${QUERY}`;

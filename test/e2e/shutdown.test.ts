@@ -10,6 +10,7 @@ import { sharedPostgres } from '../support/services/postgres.js';
 import { until } from '../support/until.js';
 import { type Hold, holdTable, query } from './database.js';
 import { openEventStream } from './event-stream.js';
+import { subscribers } from './expectations.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -97,7 +98,8 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('after %s', (signal) => {
   it('an idle program ends at once with code 0, with connections and streams open', async () => {
     const stream = await openEventStream(served.url, ada.token, WATCH);
     const socket = await subscribeBySocket();
-    await (await fetch(`${served.url}/healthz`)).text(); // leaves a keep-alive connection
+    // Asking leaves a keep-alive connection.
+    await until('both are subscribed', async () => (await subscribers(served.url)) === 2);
     expect(await msOf(served.program.stop(signal))).toBeLessThan(AT_ONCE_MS);
     expect(await served.program.ended).toEqual({ code: 0, signal: null });
     expect(await stream.ended).toBe('complete');

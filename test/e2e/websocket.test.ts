@@ -222,14 +222,37 @@ describe('who is at the other end', () => {
     }
   });
 
-  it('is gone soon after signing out', async () => {
+  it('is gone soon after signing out, and has the rights of now after these were changed', async () => {
+    await installation.createUser('bob', 'ADMIN');
+    const bob = await served.signIn('bob', installation.password);
     const guest = await served.signIn('ada', installation.password);
-    const socket = connect({ token: guest.token });
-    await socket.connected;
+    const [socket, bobs] = [connect({ token: guest.token }), connect({ token: bob.token })];
+    await Promise.all([socket.connected, bobs.connected]);
     const stream = await openEventStream(served.url, guest.token, WATCH);
+    const [watching, bobsStream] = [
+      bobs.subscribe(WATCH),
+      await openEventStream(served.url, bob.token, WATCH),
+    ];
+    const { data } = await ada.answer(
+      '{ users(filter: { username: { eq: "bob" } }) { nodes { id } } }',
+    );
+    const [{ id }] = (data as unknown as { users: { nodes: [{ id: string }] } }).users.nodes;
+    const demote =
+      'mutation ($id: ID!) { updateUser(input: { id: $id, role: VIEWER }) { __typename } }';
+    expect((await ada.answer(demote, { id })).data).toEqual({
+      updateUser: { __typename: 'UpdateUserPayload' },
+    });
+    expect(await bobs.run('{ viewer { role } }')).toHaveProperty('data.viewer.role', 'VIEWER');
+    expect(await bobs.run(CREATE, { name: 'not-his' })).toHaveProperty(
+      'data.createProject.code',
+      'FORBIDDEN',
+    );
     await guest.answer('mutation { logout(input: {}) { __typename } }');
     expect(await socket.closed).toMatchObject({ code: 4403, reason: 'The session has ended' });
     expect(await stream.ended).toBe('complete');
+    expect(await watching.ended).toBe('complete');
+    expect(await bobsStream.ended).toBe('complete');
+    expect(await bobs.run('{ viewer { name } }')).toHaveProperty('data.viewer.name', 'bob');
   });
 });
 

@@ -6,9 +6,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemViewer } from '../../src/core/authz.js';
+import type { Call } from '../../src/core/context.js';
 import { execute } from '../../src/core/execute.js';
 import type { Data, Tx } from '../../src/data/client.js';
 import { newId } from '../../src/ids.js';
+import { markSilentNode } from '../../src/modules/node/system-commands.js';
 import { expireTask } from '../../src/modules/virtual-machine/system-commands.js';
 import type { TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
@@ -75,8 +77,18 @@ const waiters = (count: number) =>
     return row?.waiting === count;
   });
 
-const lockRow = (table: 'virtual_machines' | 'nodes' | 'tasks', id: string) => (tx: Tx) =>
-  tx.$queryRawUnsafe(`SELECT id FROM ${table} WHERE id = '${id}' FOR UPDATE`);
+const lockRow =
+  (table: 'virtual_machines' | 'nodes' | 'tasks' | 'clusters', id: string) => (tx: Tx) =>
+    tx.$queryRawUnsafe(`SELECT id FROM ${table} WHERE id = '${id}' FOR UPDATE`);
+/** As a controller calls. */
+const systemCall = (): Call => ({
+  services: world.app.services,
+  requestId: newId(),
+  viewer: systemViewer('test'),
+  ipAddress: null,
+  userAgent: '',
+  signal: new AbortController().signal,
+});
 const vmRow = (vm: Made) => data.db.virtualMachine.findUniqueOrThrow({ where: { id: vm.uuid } });
 const nodeRow = (node: Made) => data.db.node.findUniqueOrThrow({ where: { id: node.uuid } });
 
@@ -193,18 +205,7 @@ describe('a task that ends and expires at the same moment', () => {
       if (/^BEGIN/i.test(sql)) begins.push(sql);
     });
     const held = await holding(lockRow('tasks', task.uuid));
-    const expiry = execute(
-      expireTask,
-      { taskId: task.uuid },
-      {
-        services: world.app.services,
-        requestId: newId(),
-        viewer: systemViewer('test'),
-        ipAddress: null,
-        userAgent: '',
-        signal: new AbortController().signal,
-      },
-    );
+    const expiry = execute(expireTask, { taskId: task.uuid }, systemCall());
     await waiters(1);
     const report = mutate(world.withToken(token), 'reportNode', {
       nodeId: node.id,
@@ -226,6 +227,44 @@ describe('a task that ends and expires at the same moment', () => {
       where: { resourceId: task.uuid, action: { in: ['task.expire', 'node.report'] } },
     });
     expect(ends).toHaveLength(1);
+  });
+});
+
+describe('a node that is taken for silent', () => {
+  it('and reports at that very moment stays as it is', async () => {
+    const lastHeartbeat = new Date(Date.now() - 3_600_000);
+    const node = await world.seed.node(cluster, { lastHeartbeat });
+    const vm = await world.seed.vm(project, {
+      powerState: 'RUNNING',
+      cluster,
+      node,
+      claimed: true,
+    });
+    const held = await holding(lockRow('nodes', node.uuid));
+    const marking = execute(markSilentNode, { nodeId: node.uuid }, systemCall());
+    await waiters(1);
+    await held.release((tx) =>
+      tx.node.update({ where: { id: node.uuid }, data: { lastHeartbeat: new Date() } }),
+    );
+    expect((await marking).result).toMatchObject({ phase: null });
+    expect(await nodeRow(node)).toMatchObject({ phase: 'READY' });
+    expect(await vmRow(vm)).toMatchObject({ powerState: 'RUNNING' });
+  });
+});
+
+describe('two edits on two instances', () => {
+  it('of what both have read cannot both win', async () => {
+    const edited = await world.seed.cluster();
+    const held = await holding(lockRow('clusters', edited.uuid));
+    const edit = (client: Client, description: string) =>
+      mutate(client, 'updateCluster', { id: edited.id, description });
+    const edits = [edit(admin, 'one'), edit(twinAdmin, 'two')];
+    await waiters(2);
+    await held.release();
+    const kinds = (await Promise.all(edits)).map((answer) => answer.__typename);
+    expect(kinds.sort()).toEqual(['ConflictError', 'UpdateClusterPayload']);
+    const row = await data.db.cluster.findUniqueOrThrow({ where: { id: edited.uuid } });
+    expect(row.version).toBe(2);
   });
 });
 

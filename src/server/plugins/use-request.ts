@@ -6,7 +6,7 @@ import type { Authenticator } from '../../modules/user/authenticate.js';
 import { cookieSettings, findCredential, setCookieHeader } from '../auth.js';
 import { clientAddresses } from '../client-address.js';
 import { errorMasker } from '../errors.js';
-import { factsFor, logRequest, type RequestFacts } from '../request.js';
+import { factsFor, logRequest, type RequestFacts, sessionOf } from '../request.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,63}$/;
 /** Answered often and by machines: logged only when they fail. */
@@ -44,14 +44,12 @@ export function useRequest(services: Services, authenticate: Authenticator): Plu
       if (QUIET.has(url.pathname)) return;
       const credential = findCredential(request.headers, cookie, config.server.corsOrigins);
       if (!credential) return;
-      const check = () => authenticate(credential.token);
+      const { token } = credential;
       try {
-        facts.authentication = await check();
-        facts.badCredential = facts.authentication === null;
-        facts.session = facts.authentication && {
-          expiresAt: facts.authentication.expiresAt,
-          stillCounts: async () => (await check()) !== null,
-        };
+        const found = await authenticate(token);
+        facts.authentication = found;
+        facts.badCredential = found === null;
+        facts.session = found && sessionOf(authenticate, token, found);
       } catch (cause) {
         // Thrown on, it would reach the client with its stack.
         const { message, extensions } = mask(cause, facts.id);

@@ -1,6 +1,6 @@
 /**
- * What ends a subscription: its client has gone, its session has ended, or the server lets all of them go. In the last two cases it
- * ends like one that has nothing more to say, so that the client is told "complete" instead of losing the connection.
+ * What ends a subscription: its client has gone, its session has ended or has other rights by now, or the server lets all of them go.
+ * But for the first it ends like one that has nothing more to say: the client is told "complete" instead of losing the connection.
  */
 import type { Plugin } from 'graphql-yoga';
 import { UnavailableError } from '../../errors.js';
@@ -8,7 +8,7 @@ import { linkSignals } from '../link-signals.js';
 import type { Session } from '../request.js';
 import type { ServerContext } from '../yoga.js';
 
-/** How often a session is asked for again: somebody may have signed out, or lost the account. */
+/** How often a session is asked for again: somebody may have signed out, or lost the account or a role. */
 const RECHECK_MS = 5_000;
 
 /** The open subscriptions of one app, on all transports. */
@@ -48,7 +48,9 @@ export function useSubscriptionEnd(subscriptions: Subscriptions): Plugin<ServerC
       const context = args.contextValue as Mutable<ServerContext>;
       const life = linkSignals([context.signal]);
       const forget = subscriptions.add(() => life.abort(null));
-      const stopWatching = watchSession(context.session, () => life.abort(null));
+      const stopWatching = watchSession(context.session, ['over', 'changed'], () =>
+        life.abort(null),
+      );
       // The executor ends with an error when its signal is aborted, the source of the events without one.
       (args as Abortable).signal = context.signal;
       context.signal = life.signal;
@@ -68,16 +70,22 @@ export function useSubscriptionEnd(subscriptions: Subscriptions): Plugin<ServerC
   };
 }
 
-/** Calls `end` when the session is over. Returns how to stop watching. */
-export function watchSession(session: Session | null, end: () => void): () => void {
+/** Calls `end` when one of these has become of the session. Returns how to stop watching. */
+export function watchSession(
+  session: Session | null,
+  what: readonly ('over' | 'changed')[],
+  end: () => void,
+): () => void {
   if (!session) return () => {};
   const { expiresAt } = session;
   const expiry =
     expiresAt && setTimeout(end, Math.max(0, expiresAt.getTime() - Date.now())).unref();
   const recheck = setInterval(() => {
-    session.stillCounts().then(
-      (counts) => counts || end(),
-      () => undefined, // the database does not answer: that says nothing about the session
+    session.check().then(
+      (now) => {
+        if (now !== 'same' && what.includes(now)) end();
+      },
+      () => {}, // the database does not answer: that says nothing about the session
     );
   }, RECHECK_MS).unref();
   return () => {
