@@ -7,6 +7,8 @@ import { settingsOf } from './settings.js';
 import { UsageError } from './usage.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** One Ctrl-C can come twice: from the terminal, and from `npm start` which passes it on. */
+const SAME_SIGNAL_MS = 250;
 
 export async function serve(words: readonly string[], options: Options): Promise<number> {
   if (words.length > 0) throw new UsageError(`serve takes no "${words[0]}".`);
@@ -26,14 +28,12 @@ export async function serve(words: readonly string[], options: Options): Promise
       throw new Error(explainListenError(error, config.server));
     });
     started();
-    const stopped = nextSignal();
+    const stopped = firstSignal();
     log.info({ url: `${server.url}/graphql` }, 'serving');
     if (demo) process.stdout.write(demo.greeting(server.url));
     demo?.start();
     const signal = await stopped;
     log.info({ signal }, 'stopping');
-    // A second signal does not wait.
-    void nextSignal().then(() => process.exit(1));
   } finally {
     await demo?.stop();
     await app.stop();
@@ -54,9 +54,18 @@ function exitOnSignal(log: Logger): () => void {
   };
 }
 
-function nextSignal(): Promise<string> {
+/** Resolves at the first signal. A second one does not wait for anything. */
+function firstSignal(): Promise<string> {
   return new Promise((resolve) => {
-    for (const signal of SIGNALS) process.once(signal, () => resolve(signal));
+    let first: number | null = null;
+    for (const signal of SIGNALS) {
+      process.on(signal, () => {
+        const now = performance.now();
+        if (first !== null && now - first > SAME_SIGNAL_MS) process.exit(1);
+        first ??= now;
+        resolve(signal);
+      });
+    }
   });
 }
 

@@ -111,7 +111,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('after %s', (signal) => {
 });
 
 describe('while it stops', () => {
-  it('running requests are finished and nothing new is taken', async () => {
+  it('running requests are finished and nothing new is taken, also when one Ctrl-C comes twice', async () => {
     const held = await hold();
     const answer = ada.answer(CREATE, { name: 'finished' });
     const socket = await subscribeBySocket();
@@ -122,6 +122,8 @@ describe('while it stops', () => {
       );
     });
     await held.waiters(2);
+    served.program.signal('SIGINT');
+    // npm passes on what the terminal has sent already. Another signal here, because two equal ones can arrive as one.
     served.program.signal('SIGTERM');
     await served.program.logged('stopping');
     await until('nobody listens', async () => !(await listens(served.url)));
@@ -194,7 +196,12 @@ describe('while it stops', () => {
     await held.waiters(1);
     served.program.signal('SIGINT');
     await served.program.logged('stopping');
-    expect(await msOf(served.program.stop('SIGINT'))).toBeLessThan(AT_ONCE_MS);
+    const started = performance.now();
+    await until('the end', () => {
+      if (served.program.running) served.program.signal('SIGINT');
+      return !served.program.running;
+    });
+    expect(performance.now() - started).toBeLessThan(AT_ONCE_MS);
     expect(await served.program.ended).toEqual({ code: 1, signal: null });
     expect(await answer).toBe('cut off');
     await held.release();
