@@ -8,6 +8,8 @@ export default defineConfig({
     globalSetup: ['test/support/services.global.ts'],
     reporters: ['default', 'test/support/summary-reporter.ts'],
     pool: 'forks',
+    // Modules hold no state of an app, so files can share them: loading them anew for each file took a third of the time.
+    isolate: false,
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 120_000,

@@ -1,8 +1,5 @@
 /** The data port on an embedded PostgreSQL in this process's memory: for --dev, for tests, and as the fallback. */
 
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { pino } from 'pino';
@@ -12,6 +9,7 @@ import type { Data } from './client.js';
 import { DataUnavailableError } from './errors.js';
 import { Gate } from './gate.js';
 import { preparedDatabase } from './prepared.js';
+import { wasmModule } from './wasm.js';
 
 export interface MemoryOptions {
   /** Where the prepared database is kept; by default `.cache` of this package. */
@@ -23,22 +21,6 @@ export interface MemoryOptions {
   /** How long a transaction may take altogether; 20 s by default. */
   readonly transactionTimeoutMs?: number | undefined;
   readonly log?: Logger | undefined;
-}
-
-/** The type library of Node.js 20 does not know it. */
-const { WebAssembly } = globalThis as unknown as {
-  WebAssembly: { compile(code: Uint8Array): Promise<object> };
-};
-
-let compiled: Promise<object> | undefined;
-
-/** Compiled once for all databases of this process; each further one then opens faster. */
-function wasmModule(): Promise<object> {
-  compiled ??= (async () => {
-    const entry = createRequire(import.meta.url).resolve('@electric-sql/pglite');
-    return WebAssembly.compile(await readFile(join(dirname(entry), 'pglite.wasm')));
-  })();
-  return compiled;
 }
 
 async function start(archive: Buffer): Promise<PGlite> {

@@ -12,6 +12,7 @@ import { gunzip, gzip } from 'node:zlib';
 import { PGlite } from '@electric-sql/pglite';
 import { runMigrations } from './migrate.js';
 import { checksumOf, packageRoot, readMigrations } from './migrations.js';
+import { wasmModule } from './wasm.js';
 
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
@@ -34,8 +35,8 @@ async function fileName(): Promise<string> {
 }
 
 /** The tar archive of a data directory in which every migration has run. */
-async function build(): Promise<Buffer> {
-  const database = await PGlite.create();
+async function build(wasm: object): Promise<Buffer> {
+  const database = await PGlite.create({ pgliteWasmModule: wasm });
   try {
     await runMigrations(database);
     // Half of the archive would be the two templates, which nothing here ever copies.
@@ -113,7 +114,7 @@ export async function preparedDatabase(cacheDir?: string, renew: boolean = false
       if (archive) return archive;
     }
   }
-  const archive = await build();
+  const archive = await build(await wasmModule());
   const packed = await compress(archive, { level: 1 });
   for (const folder of folders) {
     if (await store(folder, name, packed)) break;

@@ -71,6 +71,8 @@ describe('dev mode', () => {
   it('serves GraphiQL', async () => {
     const response = await fetch(`${dev.url}/graphql`, { headers: { accept: 'text/html' } });
     expect(response.headers.get('content-type')).toContain('text/html');
+    // Read to its end: a stopping server waits for whoever is still reading.
+    expect(await response.text()).toContain('<html');
   });
 
   it('is ready at once, and measures what it does', async () => {
