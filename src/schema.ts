@@ -11,6 +11,7 @@ import './modules/image/schema.js';
 import './modules/network/schema.js';
 import './modules/security/schema.js';
 import './modules/task/schema.js';
+import './modules/task/mutations.js';
 import './modules/task/subscriptions.js';
 import './modules/virtual-machine/schema.js';
 import './modules/virtual-machine/snapshot-schema.js';

@@ -7,13 +7,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.js';
 import { Report, WhoAmI } from './documents.js';
 import type { Hypervisor } from './hypervisor.js';
+import type { JobRunner } from './jobs.js';
 import { ApiError, type Transport } from './transport.js';
-import type { Machine, NodeFigures, ObservedVm } from './types.js';
+import type { Machine, NodeFigures, ObservedVm, VmOperation } from './types.js';
 
 export interface AgentOptions {
   readonly transport: Transport;
   readonly machine: Machine;
   readonly hypervisor: Hypervisor;
+  readonly jobs: JobRunner;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -30,13 +32,14 @@ export class NotAnAgentError extends Error {}
  * @throws NotAnAgentError at the start, when the token is refused
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { machine, hypervisor } = options;
+  const { machine, hypervisor, jobs } = options;
   try {
     const nodeId = await findNode(options);
     if (nodeId !== null) await reportUntilStopped(options, nodeId);
   } finally {
     machine.close();
     hypervisor.close();
+    jobs.close();
   }
 }
 
@@ -85,7 +88,7 @@ async function findNode({ transport, signal, log }: AgentOptions): Promise<strin
 
 /** Each call makes one report and applies the answer; it returns how long to wait, in milliseconds. */
 function createReporter(
-  { transport, machine, hypervisor, log, signal }: AgentOptions,
+  { transport, machine, hypervisor, jobs, log, signal }: AgentOptions,
   nodeId: string,
 ): () => Promise<number> {
   const agentInstance = randomUUID();
@@ -103,6 +106,7 @@ function createReporter(
       sequence,
       metrics: figures.metrics,
       virtualMachines: observed.map(observedInput),
+      jobs: jobs.observe(),
       ...(hardware === sentHardware ? {} : hardwareInput(figures)),
     };
     const { reportNode: answer } = await transport.send(Report, { input }, signal);
@@ -119,13 +123,15 @@ function createReporter(
       );
       hypervisor.apply({
         ...assignment,
-        operation: assignment.operation ?? null,
+        operation: (assignment.operation ?? null) as VmOperation | null,
         spec: { vcpus, memoryMib, guestOs: guestOs ?? null },
       });
     }
     for (const id of answer.unknownVirtualMachineIds) hypervisor.remove(id);
+    jobs.sync(answer.jobs);
     const busy =
-      answer.assignments.length > 0 || observed.some((vm) => vm.progressPercent !== null);
+      answer.assignments.length + answer.jobs.length > 0 ||
+      observed.some((vm) => vm.progressPercent !== null);
     return busy ? Math.min(BUSY_INTERVAL_MS, answer.reportIntervalMs) : answer.reportIntervalMs;
   };
 }

@@ -18,6 +18,10 @@ export const Report = graphql(`
         assignments {
           virtualMachineId name desiredState operation generation force graceMs vcpus memoryMib guestOs
         }
+        jobs {
+          taskId operation cancel virtualMachineId snapshotId targetNodeId imageId storagePoolId sourceUrl checksum format
+          volumes { volumeId storagePoolId sizeBytes provisioning sourceType sourceId linked }
+        }
       }
       ... on UserError { code message }
     }

@@ -6,8 +6,8 @@ import type { Assignment, DesiredState, PowerState, VmOperation } from './types.
 
 export type { Assignment, DesiredState, Hypervisor, ObservedVm, PowerState } from './types.js';
 
-/** One thing a hypervisor can do. SUSPEND is reached only by a desired state: no operation asks for it yet. */
-export type Step = VmOperation | 'SUSPEND';
+/** One thing a hypervisor can do. MIGRATE: take a machine over that arrives from another node. */
+export type Step = VmOperation;
 
 interface StepRule {
   readonly from: readonly PowerState[];
@@ -26,9 +26,12 @@ export const STEP_RULES: Readonly<Record<Step, StepRule>> = {
     to: 'STOPPED',
   },
   REBOOT: { from: ['RUNNING'], already: [], to: 'RUNNING' },
+  RESET: { from: ['RUNNING', 'PAUSED', 'CRASHED'], already: [], to: 'RUNNING' },
   PAUSE: { from: ['RUNNING'], already: ['PAUSED'], to: 'PAUSED' },
   RESUME: { from: ['PAUSED', 'SUSPENDED'], already: ['RUNNING'], to: 'RUNNING' },
   SUSPEND: { from: ['RUNNING'], already: ['SUSPENDED'], to: 'SUSPENDED' },
+  MIGRATE: { from: ['STOPPED'], already: ['RUNNING', 'PAUSED'], to: 'RUNNING' },
+  RESIZE: { from: ['RUNNING'], already: ['STOPPED'], to: 'RUNNING' },
   DELETE: { from: ['STOPPED', 'CRASHED'], already: [], to: null },
 };
 
@@ -52,6 +55,9 @@ export function planSteps(
   if (operation === 'DELETE' && desiredState !== 'DELETED') {
     return { refused: `DELETE contradicts the desired state ${desiredState}` };
   }
+  // What arrives runs already: it is taken over, and paused again if it was.
+  if (current === null && operation === 'MIGRATE' && desiredState !== 'DELETED')
+    return arrive(desiredState);
   if (current === null)
     return desiredState === 'DELETED' ? { steps: [] } : way('STOPPED', desiredState);
   if (operation === null || operation === 'DELETE') return way(current, desiredState);
@@ -61,6 +67,11 @@ export function planSteps(
   if (!rule.from.includes(current)) return { refused: refusal(operation, current) };
   const rest = way(rule.to ?? current, desiredState);
   return 'refused' in rest ? rest : { steps: [operation, ...rest.steps] };
+}
+
+function arrive(desired: DesiredState): Plan {
+  const rest = way('RUNNING', desired);
+  return 'refused' in rest ? rest : { steps: ['MIGRATE', ...rest.steps] };
 }
 
 const WAY_TO_RUNNING: Readonly<Record<Exclude<PowerState, 'UNKNOWN'>, readonly Step[]>> = {

@@ -3,6 +3,7 @@ import type { Logger } from '../log.js';
 import { runAgent } from './agent.js';
 import { FindCluster, FindNode, IssueToken, RegisterNode } from './documents.js';
 import { createSimulatedHypervisor } from './simulated-hypervisor.js';
+import { createSimulatedJobs } from './simulated-jobs.js';
 import { createSimulatedMachine } from './simulated-machine.js';
 import { ApiError, type Fetch, openTransport, type Transport } from './transport.js';
 import type { NodeSpec } from './types.js';
@@ -34,6 +35,7 @@ export function runSimulatedAgent(options: SimulatedAgentOptions): Promise<void>
     transport: openTransport(server, token, options.fetch),
     machine,
     hypervisor,
+    jobs: createSimulatedJobs(),
     log,
     signal,
   });

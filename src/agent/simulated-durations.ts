@@ -8,6 +8,10 @@ export interface SimulatedDurations {
   stop: number;
   forcedStop: number;
   reboot: number;
+  reset: number;
+  /** Taking over a machine that arrives. */
+  arrive: number;
+  resize: number;
   pause: number;
   resume: number;
   suspend: number;
@@ -22,6 +26,9 @@ export const DEFAULT_DURATIONS: Readonly<SimulatedDurations> = {
   stop: 1_000,
   forcedStop: 100,
   reboot: 2_000,
+  reset: 1_500,
+  arrive: 100,
+  resize: 300,
   pause: 200,
   resume: 200,
   suspend: 1_000,
@@ -43,6 +50,12 @@ export function stepDurationMs(
       return stopDurationMs(from, assignment, durations);
     case 'REBOOT':
       return durations.reboot;
+    case 'RESET':
+      return durations.reset;
+    case 'MIGRATE':
+      return durations.arrive;
+    case 'RESIZE':
+      return durations.resize;
     case 'PAUSE':
       return durations.pause;
     case 'RESUME':

@@ -31,6 +31,9 @@ interface Progress {
   failure: string | null;
 }
 
+/** A machine that arrives is not booted; how long it has run elsewhere is not known here. */
+const BOOTS: readonly Step[] = ['START', 'REBOOT', 'RESET', 'MIGRATE'];
+
 export class SimulatedVm {
   #powerState: PowerState = 'STOPPED';
   #finishedGeneration = 0;
@@ -153,7 +156,7 @@ export class SimulatedVm {
   }
 
   #land(step: Exclude<Step, 'DELETE'>, atMs: number): void {
-    if (step === 'START' || step === 'REBOOT') this.#bootedAtMs = atMs;
+    if (BOOTS.includes(step)) this.#bootedAtMs = atMs;
     if (step === 'PAUSE' || step === 'SUSPEND') this.#frozenAtMs = atMs;
     if (step === 'RESUME') this.#bootedAtMs += atMs - this.#frozenAtMs;
     this.#powerState = STEP_RULES[step].to ?? this.#powerState;
@@ -194,8 +197,7 @@ export class SimulatedVm {
 
   #operationInProgress(): ObservedVm['operation'] {
     if (this.#progress === null) return null;
-    const operation = this.#assignment.operation ?? this.#currentStep();
-    return operation === 'SUSPEND' ? null : operation;
+    return this.#assignment.operation ?? this.#currentStep();
   }
 }
 

@@ -10,7 +10,17 @@ export type PowerState = 'STOPPED' | 'RUNNING' | 'PAUSED' | 'SUSPENDED' | 'CRASH
 export type DesiredState = 'STOPPED' | 'RUNNING' | 'PAUSED' | 'SUSPENDED' | 'DELETED';
 
 /** The operations a task can ask of a hypervisor. */
-export type VmOperation = 'START' | 'STOP' | 'REBOOT' | 'PAUSE' | 'RESUME' | 'DELETE';
+export type VmOperation =
+  | 'START'
+  | 'STOP'
+  | 'REBOOT'
+  | 'RESET'
+  | 'PAUSE'
+  | 'RESUME'
+  | 'SUSPEND'
+  | 'MIGRATE'
+  | 'RESIZE'
+  | 'DELETE';
 
 /** One virtual machine as it should be. Generations only grow: the highest one is the only one that counts. */
 export interface Assignment {

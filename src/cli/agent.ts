@@ -6,6 +6,7 @@ import { runAgent } from '../agent/agent.js';
 import { openLinuxMachine } from '../agent/machine.js';
 import { enrolSimulatedNode, runSimulatedAgent } from '../agent/simulate.js';
 import { createSimulatedHypervisor } from '../agent/simulated-hypervisor.js';
+import { createSimulatedJobs } from '../agent/simulated-jobs.js';
 import { openTransport } from '../agent/transport.js';
 import { model } from '../config/model.js';
 import { agentToken } from '../config/token.js';
@@ -50,6 +51,7 @@ function runHere(server: string, token: string, log: Logger, signal: AbortSignal
     transport: openTransport(server, token),
     machine: openLinuxMachine(system),
     hypervisor: createSimulatedHypervisor({ seed: hostname() }),
+    jobs: createSimulatedJobs(),
     log,
     signal,
   });

@@ -1,7 +1,7 @@
 /** Ends tasks that are past their deadline, and forgets what is too old to matter: finished tasks and used idempotency keys. */
 import { execute } from '../core/execute.js';
 import { UNFINISHED } from '../modules/task/rules.js';
-import { expireTask } from '../modules/virtual-machine/system-commands.js';
+import { expireTask } from '../modules/task/system-commands.js';
 import { inTurn } from './in-turn.js';
 import type { Controller } from './runner.js';
 import { systemCall } from './system-call.js';

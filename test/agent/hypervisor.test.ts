@@ -8,6 +8,10 @@ const ends: Record<VmOperation, DesiredState> = {
   REBOOT: 'RUNNING',
   PAUSE: 'PAUSED',
   RESUME: 'RUNNING',
+  SUSPEND: 'SUSPENDED',
+  RESET: 'RUNNING',
+  RESIZE: 'RUNNING',
+  MIGRATE: 'RUNNING',
   DELETE: 'DELETED',
 };
 
@@ -53,6 +57,38 @@ const table: Record<VmOperation, Record<PowerState, string>> = {
     SUSPENDED: 'RESUME',
     UNKNOWN: 'refused',
   },
+  SUSPEND: {
+    STOPPED: 'refused',
+    CRASHED: 'refused',
+    RUNNING: 'SUSPEND',
+    PAUSED: 'refused',
+    SUSPENDED: '',
+    UNKNOWN: 'refused',
+  },
+  RESET: {
+    STOPPED: 'refused',
+    CRASHED: 'RESET',
+    RUNNING: 'RESET',
+    PAUSED: 'RESET',
+    SUSPENDED: 'refused',
+    UNKNOWN: 'refused',
+  },
+  RESIZE: {
+    STOPPED: 'START',
+    CRASHED: 'refused',
+    RUNNING: 'RESIZE',
+    PAUSED: 'refused',
+    SUSPENDED: 'refused',
+    UNKNOWN: 'refused',
+  },
+  MIGRATE: {
+    STOPPED: 'MIGRATE',
+    CRASHED: 'refused',
+    RUNNING: '',
+    PAUSED: 'RESUME',
+    SUSPENDED: 'refused',
+    UNKNOWN: 'refused',
+  },
   DELETE: {
     STOPPED: 'DELETE',
     CRASHED: 'DELETE',
@@ -87,6 +123,14 @@ describe('planning the steps of an assignment', () => {
     expect(planSteps('PAUSED', { operation: 'START', desiredState: 'RUNNING' })).toEqual({
       refused: 'cannot START a virtual machine that is PAUSED: resume it instead',
     });
+  });
+
+  test('a machine that arrives from another node is taken over, and stays as it was', () => {
+    const arriving = (desiredState: DesiredState) =>
+      outcome(planSteps(null, { operation: 'MIGRATE', desiredState }));
+    expect(arriving('RUNNING')).toBe('MIGRATE');
+    expect(arriving('PAUSED')).toBe('MIGRATE PAUSE');
+    expect(arriving('DELETED')).toBe('');
   });
 
   const states: Exclude<PowerState, 'UNKNOWN'>[] = [

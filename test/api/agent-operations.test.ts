@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runAgent } from '../../src/agent/agent.js';
 import { createSimulatedHypervisor } from '../../src/agent/simulated-hypervisor.js';
+import { createSimulatedJobs } from '../../src/agent/simulated-jobs.js';
 import { createSimulatedMachine } from '../../src/agent/simulated-machine.js';
 import { openTransport } from '../../src/agent/transport.js';
 import type { Assignment } from '../../src/agent/types.js';
@@ -302,6 +303,7 @@ describe('the agent program', () => {
       transport: openTransport('http://test', await world.seed.agentToken(node), (request) =>
         world.app.fetch(request),
       ),
+      jobs: createSimulatedJobs({ clock: clock.source }),
       machine: createSimulatedMachine({
         seed: node.name,
         workload: hypervisor.workload,

@@ -47,12 +47,28 @@ async function addWhatTheDemoLacks(): Promise<void> {
   });
   const machines = await data.db.virtualMachine.findMany({ include: { project: true } });
   const [user] = await data.db.user.findMany({ take: 1 });
+  const [volume] = await data.db.volume.findMany({ take: 1, orderBy: { id: 'desc' } });
+  const [image] = await data.db.image.findMany({ take: 1, orderBy: { id: 'asc' } });
+  const [pool] = await data.db.storagePool.findMany({ take: 1 });
+  const about = {
+    volumeId: volume?.id ?? null,
+    imageId: image?.id ?? null,
+    poolId: pool?.id ?? null,
+  };
   for (const [i, machine] of machines.entries()) {
     const vm = made('VirtualMachine', machine);
     const project = made('Project', machine.project);
-    const origin = { nodeId: machine.nodeId, createdById: user?.id ?? null };
+    const origin = {
+      nodeId: machine.nodeId,
+      createdById: user?.id ?? null,
+    };
     const failure = { status: 'FAILED', errorCode: 'NO_SPACE', errorMessage: 'full' } as const;
-    await seed.task(project, vm, i % 2 ? { ...origin, ...failure } : origin);
+    const target = { targetNodeId: machine.nodeId };
+    await seed.task(
+      project,
+      vm,
+      i % 2 ? { ...origin, ...failure, ...target } : { ...origin, ...about },
+    );
     if (i % 3 === 0)
       await seed.task(project, vm, {
         ...origin,
@@ -61,6 +77,16 @@ async function addWhatTheDemoLacks(): Promise<void> {
         finishedAt: null,
       });
   }
+  const [first, second] = await data.db.volume.findMany({ take: 2 });
+  await data.db.volume.updateMany({
+    where: { id: first?.id ?? '' },
+    data: { parentId: second?.id ?? null },
+  });
+  const snapshot = await data.db.vmSnapshot.findFirstOrThrow();
+  await data.db.virtualMachine.update({
+    where: { id: snapshot.virtualMachineId },
+    data: { currentSnapshotId: snapshot.id },
+  });
   const [one, other] = await data.db.securityGroup.findMany({
     where: { isDefault: true },
     distinct: ['projectId'],
@@ -198,6 +224,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'Task.errorCode': 'error',
   'Task.errorMessage': 'error',
   'Task.resourceType': 'resourceId',
+  'Task.resultType': 'resultId',
   'VirtualMachine.guestAgent': 'guestAgentRunning',
   'VirtualMachineSnapshot.vmState': 'powerState',
 };
@@ -207,6 +234,7 @@ const INTERNAL = [
   'AuditEntry.txId',
   'HypervisorNode.agentInstance',
   'HypervisorNode.reportSequence',
+  'Task.details',
   'Task.generation',
   'User.passwordHash',
   'VirtualMachine.capacityClaimed',

@@ -25,6 +25,7 @@ type Persona = (typeof PERSONAS)[number];
 const TABLE = `
                           stranger reader observer demoted operator agent
   acknowledgeAlert        F        F      F        F       F        N
+  cancelTask              N        F      F        F       +        N
   cordonHypervisorNode    F        F      F        F       F        N
   createCluster           F        F      F        F       F        F
   createProject           F        F      F        F       F        F
@@ -53,12 +54,14 @@ const TABLE = `
   removeProjectMember     N        F      F        F       F        N
   replaceSecurityRules    N        F      F        F       +        N
   reportNode              F        F      F        F       F        N
+  resetVirtualMachine     N        F      F        F       +        N
   resolveAlert            F        F      F        F       F        N
   resumeVirtualMachine    N        F      F        F       +        N
   setProjectMember        N        F      F        F       F        N
   setUserPassword         N        N      N        N       N        N
   startVirtualMachine     N        F      F        F       +        N
   stopVirtualMachine      N        F      F        F       +        N
+  suspendVirtualMachine   N        F      F        F       +        N
   uncordonHypervisorNode  F        F      F        F       F        N
   updateCluster           F        F      F        F       F        N
   updateHypervisorNode    F        F      F        F       F        N

@@ -42,7 +42,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   project: ['user'],
   cluster: [],
   node: ['cluster'],
-  storage: ['cluster', 'node', 'project'],
+  storage: ['cluster', 'node', 'project', 'task'],
   image: ['storage', 'project'],
   network: ['project', 'cluster'],
   security: ['network', 'project'],

@@ -94,7 +94,9 @@ describe.each(ADAPTERS)('on %s', (on) => {
       return;
     }
     const vm = machines[random(machines.length)];
-    const operation = random(2) ? 'START' : (OPERATION_NAMES[random(6)] ?? 'START');
+    const operation = random(2)
+      ? 'START'
+      : (OPERATION_NAMES[random(OPERATION_NAMES.length)] ?? 'START');
     const id = Buffer.from(`VirtualMachine:${vm?.id}`).toString('base64url');
     const force = operation === 'DELETE' && random(2) === 0 ? { force: true } : {};
     note((await operate(admin, operation, id, force)).__typename, operation);

@@ -66,6 +66,7 @@ export const ACCEPTED: Readonly<Record<string, Row>> = {
     created_by_name: `'u'`,
     deadline_at: 'now()',
   },
+  image_shares: { image_id: base.user, project_id: base.project },
   idempotency_keys: {
     principal: `'u'`,
     key: NAME,
@@ -86,7 +87,7 @@ export const BASE: readonly (readonly [table: string, values: Row])[] = [
   ['vm_snapshots', { id: base.snapshot, name: `'before'` }],
   ['volumes', { id: base.user, name: `'root'` }],
   ['images', { id: base.user, name: `'debian-12'` }],
-  ['images', { name: `'own'`, project_id: base.project }],
+  ['images', { id: base.vm, name: `'own'`, project_id: base.project }],
   ['virtual_networks', { id: base.user, name: `'lan'`, network_type: `'VLAN'`, vlan_id: '10' }],
   ['security_rules', { id: base.user }],
   ['vm_security_groups', {}],
@@ -95,7 +96,14 @@ export const BASE: readonly (readonly [table: string, values: Row])[] = [
   ['audit_log', { id: base.user, user_id: base.user }],
   ['alerts', { id: base.user, source_type: `'HOST'`, kind: `'disk-full'` }],
   ['drs_recommendations', { id: base.user }],
-  ['tasks', { id: base.user, vm_id: base.vm, status: `'RUNNING'` }],
+  [
+    'tasks',
+    {
+      ...{ id: base.user, vm_id: base.vm, status: `'RUNNING'` },
+      ...{ volume_id: base.user, image_id: base.user, pool_id: base.pool },
+    },
+  ],
+  ['image_shares', {}],
   ['idempotency_keys', { key: `'k'` }],
 ];
 
@@ -225,6 +233,9 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
     virtual_machines_generation_check: [{ generation: '0' }],
     virtual_machines_observed_generation_check: [{ observed_generation: '-1' }],
     virtual_machines_capacity_claimed_check: [{ capacity_claimed: 'true' }],
+    virtual_machines_deleted_at_check: [
+      { deleted_at: 'now()', capacity_claimed: 'true', node_id: base.node },
+    ],
     virtual_machines_version_check: VERSION,
   },
   vm_snapshots: {
@@ -248,6 +259,7 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
       { available_bytes: '-1' },
       { available_bytes: '101', capacity_bytes: '100' },
     ],
+    storage_pools_claimed_bytes_check: [{ claimed_bytes: '-1' }],
     storage_pools_labels_check: BAD_LABELS,
     storage_pools_version_check: VERSION,
   },
@@ -258,7 +270,7 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
     volumes_size_bytes_check: [{ size_bytes: '0' }, { size_bytes: '-1' }],
     volumes_attached_vm_id_check: [
       { phase: `'IN_USE'` },
-      ...['CREATING', 'READY', 'DELETING'].map((phase) => ({
+      ...['READY', 'DELETING'].map((phase) => ({
         phase: `'${phase}'`,
         attached_vm_id: base.vm,
       })),
@@ -267,6 +279,8 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
     volumes_spec_check: objects('spec'),
     volumes_actual_size_bytes_check: [{ actual_size_bytes: '-1' }],
     volumes_snapshot_count_check: [{ snapshot_count: '-1' }],
+    volumes_claimed_bytes_check: [{ claimed_bytes: '-1' }],
+    volumes_parent_id_check: [{ id: base.project, parent_id: base.project }],
     volumes_version_check: VERSION,
   },
   images: {
@@ -362,6 +376,11 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
   tasks: {
     tasks_pkey: [{ id: base.user }],
     tasks_unfinished_vm_id_key: [{ vm_id: base.vm }, { vm_id: base.vm, status: `'RUNNING'` }],
+    tasks_unfinished_volume_id_key: [{ volume_id: base.user }],
+    tasks_unfinished_image_id_key: [{ image_id: base.user }],
+    tasks_unfinished_pool_id_key: [{ pool_id: base.pool, status: `'RUNNING'` }],
+    tasks_details_check: objects('details'),
+    tasks_result_check: [{ result_type: `'Volume'` }, { result_id: base.user }],
     tasks_progress_percent_check: [{ progress_percent: '-1' }, { progress_percent: '101' }],
     tasks_generation_check: [{ generation: '-1' }],
     tasks_finished_at_check: [
@@ -370,6 +389,7 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
       { status: `'PENDING'`, finished_at: 'now()' },
     ],
   },
+  image_shares: { image_shares_pkey: [{}] },
   idempotency_keys: {
     idempotency_keys_pkey: [{ key: `'k'` }],
     idempotency_keys_key_check: [{ key: `''` }, { principal: `''` }],
@@ -395,6 +415,8 @@ export const EDGES: readonly (readonly [table: string, values: Row])[] = [
   ['volumes', { phase: `'IN_USE'`, attached_vm_id: base.vm }],
   ['volumes', { phase: `'RESIZING'`, attached_vm_id: base.vm }],
   ['volumes', { phase: `'RESIZING'` }],
+  ['volumes', { phase: `'CREATING'`, attached_vm_id: base.vm }],
+  ['virtual_machines', { name: `'web'`, deleted_at: 'now()' }],
   ['volumes', { phase: `'ERROR'`, attached_vm_id: base.vm }],
   ['images', { name: `'debian-12'`, project_id: base.project }],
   ['virtual_networks', { network_type: `'VLAN'`, vlan_id: '1' }],

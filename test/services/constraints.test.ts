@@ -46,10 +46,11 @@ describe.each<[string, Adapter]>([
     );
 
   test.each(Object.keys(ACCEPTED))('a proper row of %s is accepted', async (table) => {
-    // the two join tables have no room for a second row between the same two
+    // the join tables have no room for a second row between the same two
     const other: Readonly<Record<string, Row>> = {
       project_members: { user_id: base.project },
       vm_security_groups: { security_group_id: DEFAULT_GROUP },
+      image_shares: { image_id: base.vm },
     };
     await undone(async (tx) => {
       const eve = { id: base.project, username: `'eve'`, email: `'eve@example.org'` };

@@ -211,7 +211,9 @@ describe('down', () => {
   test('goes back to the one it is told, or to nothing', async () => {
     await runMigrations(target());
     const all = await names();
-    await expect(revertMigrations(target(), { to: '000006' })).resolves.toEqual([all[7], all[6]]);
+    await expect(revertMigrations(target(), { to: '000006' })).resolves.toEqual(
+      all.slice(6).reverse(),
+    );
     await expect(revertMigrations(target(), { to: 'none' })).resolves.toEqual(
       all.slice(0, 6).reverse(),
     );
@@ -259,27 +261,26 @@ describe('a contradiction between database and files', () => {
       'applied',
       'applied',
       'applied',
-      'pending',
-      'pending',
-      'pending',
+      ...(await names()).slice(5).map(() => 'pending'),
     ]);
   });
 
   test('is refused when the database is newer than the program', async () => {
     await runMigrations(target());
-    await rm(join(directory, '000008_idempotency_keys'), { recursive: true });
+    const newest = String((await names()).at(-1));
+    await rm(join(directory, newest), { recursive: true });
     await expect(runMigrations(target(), { directory })).rejects.toThrow(
-      /newer than this program.*000008_idempotency_keys/,
+      new RegExp(`newer than this program.*${newest}`),
     );
     const status = await migrationStatus(target(), { directory });
-    expect(status.at(-1)).toMatchObject({ name: '000008_idempotency_keys', state: 'unknown' });
+    expect(status.at(-1)).toMatchObject({ name: newest, state: 'unknown' });
   });
 
   test('is refused when an earlier migration is missing although a later one was applied', async () => {
     await runMigrations(target());
     await client.query(`DELETE FROM _prisma_migrations WHERE migration_name LIKE '000003%'`);
     await expect(runMigrations(target())).rejects.toThrow(
-      /000003_storage_pool_extended is missing.*000008/,
+      new RegExp(`000003_storage_pool_extended is missing.*${(await names()).at(-1)}`),
     );
   });
 
@@ -305,7 +306,7 @@ describe('a contradiction between database and files', () => {
       `SELECT 1 FROM information_schema.columns WHERE table_name = 'storage_pools' AND column_name = 'labels'`,
     );
     expect(columns).toEqual([]);
-    await expect(runMigrations(target())).resolves.toHaveLength(6);
+    await expect(runMigrations(target())).resolves.toEqual((await names()).slice(2));
   });
 });
 

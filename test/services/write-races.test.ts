@@ -11,7 +11,7 @@ import { execute } from '../../src/core/execute.js';
 import type { Data, Tx } from '../../src/data/client.js';
 import { newId } from '../../src/ids.js';
 import { markSilentNode } from '../../src/modules/node/system-commands.js';
-import { expireTask } from '../../src/modules/virtual-machine/system-commands.js';
+import { expireTask } from '../../src/modules/task/system-commands.js';
 import type { TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { METRICS, mutate } from '../support/mutations.js';

@@ -132,6 +132,16 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   },
   pauseVirtualMachine: power('RUNNING'),
   rebootVirtualMachine: power('RUNNING'),
+  resetVirtualMachine: power('RUNNING'),
+  suspendVirtualMachine: power('RUNNING'),
+  cancelTask: asAdmin(async ({ world, project }) => ({
+    id: (
+      await world.seed.task(project, await world.seed.vm(project), {
+        status: 'PENDING',
+        finishedAt: null,
+      })
+    ).id,
+  })),
   resumeVirtualMachine: power('PAUSED'),
   startVirtualMachine: power('STOPPED'),
   stopVirtualMachine: power('RUNNING'),

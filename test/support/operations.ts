@@ -1,109 +1,28 @@
 /** The operations on virtual machines through the API, behind one function: what tests of states, agents and races have in common. */
-import { graphql } from '../gen/gql.js';
-import type { TypedDocumentString } from '../gen/graphql.js';
 import type { Client } from './client.js';
 import type { OperationName } from './vm-states.js';
 
-const Start = graphql(`
-  mutation OperateStart($input: StartVirtualMachineInput!) {
-    answer: startVirtualMachine(input: $input) {
-      __typename
-      ... on StartVirtualMachinePayload {
-        dryRun
-        virtualMachine { id powerState desiredState generation hypervisorNode { id } }
-        task { id operation status force progressPercent createdByName }
-      }
-      ... on UserError { code message path retryable }
-      ... on InvalidStateError { current allowed }
-      ... on BusyError { taskId operation since retryAfterMs }
-      ... on NoSuitableNodeError { verdicts { nodeId hostname fits reasons score } }
-    }
-  }
-`);
-const Stop = graphql(`
-  mutation OperateStop($input: StopVirtualMachineInput!) {
-    answer: stopVirtualMachine(input: $input) {
-      __typename
-      ... on StopVirtualMachinePayload {
-        dryRun
-        virtualMachine { id powerState desiredState generation hypervisorNode { id } }
-        task { id operation status force progressPercent createdByName }
-      }
-      ... on UserError { code message path retryable }
-      ... on InvalidStateError { current allowed }
-      ... on BusyError { taskId operation since retryAfterMs }
-    }
-  }
-`);
-const Reboot = graphql(`
-  mutation OperateReboot($input: RebootVirtualMachineInput!) {
-    answer: rebootVirtualMachine(input: $input) {
-      __typename
-      ... on RebootVirtualMachinePayload {
-        dryRun
-        virtualMachine { id powerState desiredState generation hypervisorNode { id } }
-        task { id operation status force progressPercent createdByName }
-      }
-      ... on UserError { code message path retryable }
-      ... on InvalidStateError { current allowed }
-      ... on BusyError { taskId operation since retryAfterMs }
-    }
-  }
-`);
-const Pause = graphql(`
-  mutation OperatePause($input: PauseVirtualMachineInput!) {
-    answer: pauseVirtualMachine(input: $input) {
-      __typename
-      ... on PauseVirtualMachinePayload {
-        dryRun
-        virtualMachine { id powerState desiredState generation hypervisorNode { id } }
-        task { id operation status force progressPercent createdByName }
-      }
-      ... on UserError { code message path retryable }
-      ... on InvalidStateError { current allowed }
-      ... on BusyError { taskId operation since retryAfterMs }
-    }
-  }
-`);
-const Resume = graphql(`
-  mutation OperateResume($input: ResumeVirtualMachineInput!) {
-    answer: resumeVirtualMachine(input: $input) {
-      __typename
-      ... on ResumeVirtualMachinePayload {
-        dryRun
-        virtualMachine { id powerState desiredState generation hypervisorNode { id } }
-        task { id operation status force progressPercent createdByName }
-      }
-      ... on UserError { code message path retryable }
-      ... on InvalidStateError { current allowed }
-      ... on BusyError { taskId operation since retryAfterMs }
-    }
-  }
-`);
-const Delete = graphql(`
-  mutation OperateDelete($input: DeleteVirtualMachineInput!) {
-    answer: deleteVirtualMachine(input: $input) {
-      __typename
-      ... on DeleteVirtualMachinePayload {
-        dryRun
-        deletedVirtualMachineId
-        task { id operation status force progressPercent createdByName }
-      }
-      ... on UserError { code message path retryable }
-      ... on InvalidStateError { current allowed }
-      ... on BusyError { taskId operation since retryAfterMs }
-    }
-  }
-`);
+const MACHINE = 'virtualMachine { id powerState desiredState generation hypervisorNode { id } }';
 
-const DOCUMENTS = {
-  START: Start,
-  STOP: Stop,
-  REBOOT: Reboot,
-  PAUSE: Pause,
-  RESUME: Resume,
-  DELETE: Delete,
-} as const;
+/** Selects all that an answer of any operation says. */
+function documentOf(operation: OperationName): string {
+  const Name = `${operation.charAt(0)}${operation.slice(1).toLowerCase()}VirtualMachine`;
+  const places = operation === 'START' || operation === 'RESET';
+  return `mutation Operate${Name}($input: ${Name}Input!) {
+    answer: ${Name.charAt(0).toLowerCase()}${Name.slice(1)}(input: $input) {
+      __typename
+      ... on ${Name}Payload {
+        dryRun
+        ${operation === 'DELETE' ? 'deletedVirtualMachineId' : MACHINE}
+        task { id operation status force progressPercent createdByName }
+      }
+      ... on UserError { code message path retryable }
+      ... on InvalidStateError { current allowed }
+      ... on BusyError { taskId operation since retryAfterMs }
+      ${places ? '... on NoSuitableNodeError { verdicts { nodeId hostname fits reasons score } }' : ''}
+    }
+  }`;
+}
 
 /** Only these take `force`. */
 export const FORCIBLE: ReadonlySet<OperationName> = new Set(['STOP', 'DELETE']);
@@ -154,10 +73,10 @@ export async function operate(
   id: string,
   options: { force?: boolean; dryRun?: boolean; idempotencyKey?: string } = {},
 ): Promise<OperationAnswer> {
-  const document = DOCUMENTS[operation] as unknown as TypedDocumentString<
-    { answer: OperationAnswer },
-    { input: object }
-  >;
-  const { answer } = await client.run(document, { input: { id, ...options } });
-  return answer;
+  const { data, errors } = await client.answer<{ answer: OperationAnswer }, { input: object }>(
+    documentOf(operation),
+    { input: { id, ...options } },
+  );
+  if (errors.length > 0 || !data) throw new Error(`${operation}: ${JSON.stringify(errors)}`);
+  return data.answer;
 }

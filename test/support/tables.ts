@@ -40,10 +40,15 @@ export const TO_ONE: Readonly<Record<string, string>> = {
   'StoragePool.project': 'project_id',
   'Task.createdBy': 'created_by',
   'Task.hypervisorNode': 'node_id',
+  'Task.image': 'image_id',
   'Task.project': 'project_id',
+  'Task.storagePool': 'pool_id',
+  'Task.targetNode': 'target_node_id',
   'Task.virtualMachine': 'vm_id',
+  'Task.volume': 'volume_id',
   'VirtualMachine.cluster': 'cluster_id',
   'VirtualMachine.createdBy': 'created_by',
+  'VirtualMachine.currentSnapshot': 'current_snapshot_id',
   'VirtualMachine.hypervisorNode': 'node_id',
   'VirtualMachine.project': 'project_id',
   'VirtualMachineSnapshot.createdBy': 'created_by',
@@ -51,6 +56,7 @@ export const TO_ONE: Readonly<Record<string, string>> = {
   'VirtualMachineSnapshot.virtualMachine': 'vm_id',
   'VirtualNetwork.project': 'project_id',
   'Volume.attachedVirtualMachine': 'attached_vm_id',
+  'Volume.parent': 'parent_id',
   'Volume.pool': 'pool_id',
   'Volume.project': 'project_id',
 };
@@ -62,6 +68,7 @@ export const TO_MANY: Readonly<Record<string, string>> = {
   'Cluster.virtualMachines': 'VirtualMachine.cluster',
   'HypervisorNode.tasks': 'Task.hypervisorNode',
   'HypervisorNode.virtualMachines': 'VirtualMachine.hypervisorNode',
+  'Image.tasks': 'Task.image',
   'Project.alerts': 'Alert.project',
   'Project.images': 'Image.project',
   'Project.securityGroups': 'SecurityGroup.project',
@@ -73,6 +80,7 @@ export const TO_MANY: Readonly<Record<string, string>> = {
   'SecurityGroup.referencedBy': 'SecurityRule.remoteGroup',
   'SecurityGroup.rules': 'SecurityRule.securityGroup',
   'StoragePool.images': 'Image.pool',
+  'StoragePool.tasks': 'Task.storagePool',
   'StoragePool.volumes': 'Volume.pool',
   'User.acknowledgedAlerts': 'Alert.acknowledgedBy',
   'User.appliedRecommendations': 'DrsRecommendation.appliedBy',
@@ -82,6 +90,8 @@ export const TO_MANY: Readonly<Record<string, string>> = {
   'VirtualMachine.tasks': 'Task.virtualMachine',
   'VirtualMachine.volumes': 'Volume.attachedVirtualMachine',
   'VirtualMachineSnapshot.children': 'VirtualMachineSnapshot.parent',
+  'Volume.clones': 'Volume.parent',
+  'Volume.tasks': 'Task.volume',
 };
 
 /** The public ids of all rows of a type, ordered by `orderBy` (SQL). */

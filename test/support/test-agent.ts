@@ -1,13 +1,17 @@
 /** A node agent that reports when a test says so: a real hypervisor contract (simulated), the real API, no timers. */
 import { randomUUID } from 'node:crypto';
 import { Report } from '../../src/agent/documents.js';
+import type { Job, JobRunner } from '../../src/agent/jobs.js';
 import {
   createSimulatedHypervisor,
   type SimulatedHypervisor,
   type SimulatedHypervisorOptions,
 } from '../../src/agent/simulated-hypervisor.js';
+import { createSimulatedJobs, type SimulatedJobsOptions } from '../../src/agent/simulated-jobs.js';
 import { openTransport } from '../../src/agent/transport.js';
+import type { VmOperation } from '../../src/agent/types.js';
 import type { AgentReportMutation, ReportNodeInput } from '../../src/gen/api/graphql.js';
+import { TaskOperation } from '../../src/gen/client/enums.js';
 import type { TestApp } from './app.js';
 import { METRICS } from './mutations.js';
 import type { Made } from './seed.js';
@@ -15,9 +19,14 @@ import type { Made } from './seed.js';
 export type ReportAnswer = AgentReportMutation['reportNode'];
 export type ReportPayload = Extract<ReportAnswer, { __typename: 'ReportNodePayload' }>;
 
+const INSTANT: Partial<Record<Job['operation'], number>> = Object.fromEntries(
+  Object.values(TaskOperation).map((operation) => [operation, 0]),
+);
+
 export interface TestAgent {
   readonly token: string;
   readonly hypervisor: SimulatedHypervisor;
+  readonly jobs: JobRunner;
   /** What the next report would say. */
   draft(changes?: Partial<ReportNodeInput>): ReportNodeInput;
   /** Sends this report and leaves the answer to the test. */
@@ -31,11 +40,14 @@ export interface TestAgent {
 export async function createTestAgent(
   world: TestApp,
   node: Made,
-  options: SimulatedHypervisorOptions = {},
+  options: SimulatedHypervisorOptions & { jobs?: SimulatedJobsOptions } = {},
 ): Promise<TestAgent> {
   const token = await world.seed.agentToken(node);
   const transport = openTransport('http://test', token, (request) => world.app.fetch(request));
   let hypervisor = createSimulatedHypervisor(options);
+  // As fast as the clock allows: a job is done by the report after the one that brought it.
+  const jobOptions = { durations: INSTANT, ...options.jobs };
+  let jobs = createSimulatedJobs(jobOptions);
   let agentInstance = randomUUID();
   let sequence = 0;
 
@@ -44,10 +56,20 @@ export async function createTestAgent(
     get hypervisor() {
       return hypervisor;
     },
+    get jobs() {
+      return jobs;
+    },
     draft(changes = {}) {
       sequence += 1;
       const virtualMachines = hypervisor.observe().map(({ operation: _, ...vm }) => vm);
-      const input = { nodeId: node.id, agentInstance, sequence, metrics: METRICS, virtualMachines };
+      const input = {
+        nodeId: node.id,
+        agentInstance,
+        sequence,
+        metrics: METRICS,
+        virtualMachines,
+        jobs: jobs.observe(),
+      };
       return { ...input, ...changes };
     },
     async send(input) {
@@ -60,16 +82,19 @@ export async function createTestAgent(
       for (const { vcpus, memoryMib, guestOs, ...assignment } of answer.assignments) {
         hypervisor.apply({
           ...assignment,
-          operation: assignment.operation ?? null,
+          operation: (assignment.operation ?? null) as VmOperation | null,
           spec: { vcpus, memoryMib, guestOs: guestOs ?? null },
         });
       }
       for (const id of answer.unknownVirtualMachineIds) hypervisor.remove(id);
+      jobs.sync(answer.jobs);
       return answer;
     },
     restart() {
       hypervisor.close();
       hypervisor = createSimulatedHypervisor(options);
+      jobs.close();
+      jobs = createSimulatedJobs(jobOptions);
       agentInstance = randomUUID();
       sequence = 0;
     },

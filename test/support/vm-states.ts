@@ -6,7 +6,16 @@
 export const STATES = ['STOPPED', 'RUNNING', 'PAUSED', 'SUSPENDED', 'CRASHED', 'UNKNOWN'] as const;
 export type State = (typeof STATES)[number];
 
-export const OPERATION_NAMES = ['START', 'STOP', 'REBOOT', 'PAUSE', 'RESUME', 'DELETE'] as const;
+export const OPERATION_NAMES = [
+  'START',
+  'STOP',
+  'REBOOT',
+  'RESET',
+  'PAUSE',
+  'RESUME',
+  'SUSPEND',
+  'DELETE',
+] as const;
 export type OperationName = (typeof OPERATION_NAMES)[number];
 
 /** `go`: proceeds. `same`: is so already. `force`: proceeds when forced. `-`: refused, forced or not. */
@@ -15,8 +24,10 @@ const TABLE = `
   START    go       same     -       -          go       -
   STOP     same     go       go      go         go       -
   REBOOT   -        go       -       -          -        -
+  RESET    -        go       go      -          go       -
   PAUSE    -        go       same    -          -        -
   RESUME   -        same     go      go         -        -
+  SUSPEND  -        go       -       same       -        -
   DELETE   go       force    force   force      go       -
 `;
 
@@ -28,6 +39,9 @@ const HELP: Readonly<Record<string, string>> = {
   'REBOOT CRASHED': 'Start it',
   'REBOOT PAUSED': 'Resume it',
   'REBOOT SUSPENDED': 'Resume it',
+  'RESET STOPPED': 'Start it',
+  'RESET SUSPENDED': 'Resume it',
+  'SUSPEND PAUSED': 'Resume it',
   'RESUME STOPPED': 'Start it',
   'RESUME CRASHED': 'Start it',
   'DELETE RUNNING': 'set "force"',
@@ -41,6 +55,8 @@ export const DESIRED = {
   REBOOT: 'RUNNING',
   PAUSE: 'PAUSED',
   RESUME: 'RUNNING',
+  RESET: 'RUNNING',
+  SUSPEND: 'SUSPENDED',
   DELETE: 'DELETED',
 } as const satisfies Record<OperationName, string>;
 

@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { runAgent } from '../../agent/agent.js';
 import { preloadedHypervisor } from '../../agent/preload.js';
+import { createSimulatedJobs } from '../../agent/simulated-jobs.js';
 import { createSimulatedMachine } from '../../agent/simulated-machine.js';
 import { openTransport } from '../../agent/transport.js';
 import type { NodeSpec } from '../../agent/types.js';
@@ -91,6 +92,7 @@ async function runDemoAgent(
     transport,
     machine,
     hypervisor,
+    jobs: createSimulatedJobs(),
     log: log.child({ agent: node.hostname }, { level: 'warn' }),
     signal,
   });

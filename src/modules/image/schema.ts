@@ -6,6 +6,8 @@ import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { StoragePoolEntity } from '../storage/queries.js';
 import { StoragePoolRef } from '../storage/schema.js';
+import { tasks } from '../task/queries.js';
+import { TaskRef } from '../task/schema.js';
 import { ImageEntity, ImageFormatEnum, ImagePhaseEnum, images } from './queries.js';
 
 export const ImageRef = builder.prismaNode('Image', {
@@ -26,6 +28,15 @@ export const ImageRef = builder.prismaNode('Image', {
     sizeBytes: t.expose('sizeBytes', { type: 'BigInt', description: 'Its size, in bytes.' }),
     path: t.exposeString('path', {
       description: 'Where it is in its storage pool; empty until its content is there.',
+    }),
+    sourceUrl: t.exposeString('sourceUrl', {
+      description: 'Where its content comes from; empty when it was put there by other means.',
+    }),
+    checksum: t.exposeString('checksum', {
+      description: 'What its content must add up to, e.g. sha256:...; empty: it is not checked.',
+    }),
+    errorMessage: t.exposeString('errorMessage', {
+      description: 'What is wrong with it; empty when nothing is.',
     }),
     minCpu: t.exposeInt('minCpu', { description: 'The fewest virtual processors it runs with.' }),
     minMemoryMib: t.exposeInt('minMemoryMib', {
@@ -49,9 +60,14 @@ export const ImageRef = builder.prismaNode('Image', {
       ProjectEntity,
       'The project that it belongs to; null when it belongs to none, or to one that is not visible to you.',
     ),
+    tasks: relationList(t, 'tasks', tasks, 'What was and is done to it, newest first.'),
     ...editable(t),
   }),
 });
+
+builder.prismaObjectField(TaskRef, 'image', (t) =>
+  relationOne(t, 'image', ImageEntity, 'The image that it is about, while that exists.'),
+);
 
 builder.prismaObjectField(ProjectRef, 'images', (t) =>
   relationList(t, 'images', images, 'Images of its own, without those that are for everybody.'),

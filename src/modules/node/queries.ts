@@ -52,6 +52,10 @@ export const NodeIntentEnum = builder.enumType('NodeIntent', {
       description: 'Its virtual machines are to move away.',
     },
     MAINTENANCE: { value: enums.NodeIntent.MAINTENANCE, description: 'Out of service.' },
+    DECOMMISSIONED: {
+      value: enums.NodeIntent.DECOMMISSIONED,
+      description: 'Out of service for ever: kept for its history, its agent may not report.',
+    },
   },
 });
 

@@ -10,12 +10,15 @@ import { storeNodeMetrics } from '../metrics/store.js';
 import { releaseCapacity } from '../node/capacity.js';
 import { NodeEntity } from '../node/queries.js';
 import { capacityOf } from '../node/rules.js';
-import { ended, progressed, UNFINISHED } from '../task/rules.js';
+import { endTask, writeTask } from '../task/end.js';
+import { isJob, kindOf } from '../task/kinds.js';
+import { progressed, UNFINISHED } from '../task/rules.js';
 import { capacityChange } from '../virtual-machine/changes.js';
 import { removeVirtualMachine } from '../virtual-machine/remove.js';
 import type { VmSpec } from '../virtual-machine/spec.js';
 import { recordHeartbeat, recordNode } from './heartbeat.js';
 import { type ObservedVm, type Report, reportInput } from './input.js';
+import { followJobs, type JobResultPart } from './jobs.js';
 import { needsAssignment, observe, type Verdict } from './rules.js';
 
 /** One virtual machine that an agent must do something about. Plain JSON with public ids. */
@@ -38,12 +41,17 @@ export interface ReportResult {
   readonly assignments: readonly AssignmentResult[];
   /** Machines that do not belong on the node: to be stopped and forgotten there. */
   readonly unknown: readonly string[];
+  /** Everything else that the agent is to do, or has not yet reported as ended. */
+  readonly jobs: readonly JobResultPart[];
   readonly reportIntervalMs: number;
 }
 
 interface Situation {
   readonly vms: readonly VirtualMachine[];
+  /** Of virtual machines whose desired state is on its way, by machine. */
   readonly tasks: ReadonlyMap<string, Task>;
+  /** All that this node has to do. */
+  readonly unfinished: readonly Task[];
   readonly seen: ReadonlyMap<string, ObservedVm>;
 }
 
@@ -63,10 +71,13 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
     const node = await tx.node.findUnique({ where: { id: report.nodeId } });
     if (!node) throw new NotFoundError('HypervisorNode', ['nodeId']);
     if (!accepted) {
-      return { result: { accepted, assignments: [], unknown: [], reportIntervalMs }, changed: [] };
+      return {
+        result: { accepted, assignments: [], unknown: [], jobs: [], reportIntervalMs },
+        changed: [],
+      };
     }
     const changed: Change[] = await recordNode(tx, node, report, now);
-    const { vms, tasks, seen } = await readSituation(context, report);
+    const { vms, tasks, unfinished, seen } = await readSituation(context, report);
     const assignments: AssignmentResult[] = [];
     const removed = new Set<string>();
     for (const vm of vms) {
@@ -76,7 +87,7 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
       if (verdict.gone) {
         removed.add(vm.id);
         changed.push(...(await removeVirtualMachine(tx, vm)));
-        if (task) changed.push(...(await endTask(context, task, verdict)));
+        if (task) changed.push(...(await conclude(context, task, verdict)));
         continue;
       }
       const after = await applyVerdict(context, vm, verdict, observation, changed);
@@ -86,6 +97,8 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
           assignmentFor(after, verdict.taskEnd ? null : task, services.config.tasks),
         );
     }
+    const { jobs, changed: followed } = await followJobs(context, unfinished, report.jobs);
+    changed.push(...followed);
     const placed = new Set(vms.map((vm) => vm.id));
     const unknown = [...seen.keys()].filter((id) => !placed.has(id) || removed.has(id));
     return {
@@ -93,6 +106,7 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
         accepted,
         assignments,
         unknown: unknown.map((id) => encodeGlobalId('VirtualMachine', id)),
+        jobs,
         reportIntervalMs,
       },
       changed,
@@ -109,11 +123,17 @@ async function readSituation({ tx }: RunContext, report: Report): Promise<Situat
     orderBy: { id: 'asc' },
   });
   const unfinished = await tx.task.findMany({
-    where: { virtualMachineId: { in: vms.map((vm) => vm.id) }, status: { in: [...UNFINISHED] } },
+    where: {
+      status: { in: [...UNFINISHED] },
+      OR: [{ nodeId: report.nodeId }, { virtualMachineId: { in: vms.map((vm) => vm.id) } }],
+    },
+    orderBy: { createdAt: 'asc' },
   });
+  const ofMachines = unfinished.filter((task) => task.virtualMachineId !== null && !isJob(task));
   return {
     vms,
-    tasks: new Map(unfinished.map((task) => [task.virtualMachineId ?? '', task])),
+    tasks: new Map(ofMachines.map((task) => [task.virtualMachineId ?? '', task])),
+    unfinished: unfinished.filter((task) => task.nodeId === report.nodeId),
     seen: new Map(report.virtualMachines.map((vm) => [vm.virtualMachineId, vm])),
   };
 }
@@ -172,31 +192,21 @@ async function followTask(
   seen: ObservedVm | null,
 ): Promise<Change[]> {
   if (task.generation !== vm.generation) return [];
-  if (verdict.taskEnd) return endTask(context, task, verdict);
+  if (verdict.taskEnd) return conclude(context, task, verdict);
   const begun = seen !== null && seen.progressPercent !== undefined;
   const progressPercent = progressed(task.progressPercent, seen?.progressPercent ?? null);
   if (!begun || (task.status === 'RUNNING' && progressPercent === task.progressPercent)) return [];
-  return writeTask(context, task, {
-    status: 'RUNNING',
-    progressPercent,
-    startedAt: task.startedAt ?? context.now,
-  });
+  const startedAt = task.startedAt ?? context.now;
+  const change = await writeTask(context, task, { status: 'RUNNING', progressPercent, startedAt });
+  return change ? [change] : [];
 }
 
-function endTask(context: RunContext, task: Task, { taskEnd }: Verdict): Promise<Change[]> {
-  return taskEnd
-    ? writeTask(context, task, ended(task, taskEnd, context.now))
-    : Promise.resolve([]);
-}
-
-async function writeTask({ tx }: RunContext, before: Task, data: Partial<Task>): Promise<Change[]> {
-  const [after] = await tx.task.updateManyAndReturn({
-    where: { id: before.id, status: { in: [...UNFINISHED] } },
-    data,
-  });
-  // Progress is not history: it is announced, and the beginning and the end are audited.
-  const derived = after?.status === 'RUNNING' && before.status === 'RUNNING';
-  return after ? [{ type: 'Task', id: before.id, before, after, derived }] : [];
+/** What the agent could not do is undone where its kind says so: the machine's own state follows from the verdict. */
+async function conclude(context: RunContext, task: Task, { taskEnd }: Verdict): Promise<Change[]> {
+  const written = taskEnd && (await endTask(context, task, taskEnd));
+  if (!written || !taskEnd) return [];
+  if (taskEnd.status === 'SUCCEEDED') return [written];
+  return [written, ...(await kindOf(task).undo(context, task, taskEnd))];
 }
 
 function assignmentFor(

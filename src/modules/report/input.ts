@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { idOf, ipAddress, optional } from '../../core/input.js';
 import { nodeSpecInput, systemInfoInput } from '../node/spec.js';
+import type { JobResult } from '../task/kinds.js';
+
+const NOTHING_MADE: JobResult = { volumes: [] };
 
 const percent = z.number().min(0).max(100);
 const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -37,6 +40,37 @@ const observedVm = z.object({
   uptimeSeconds: optional(amount),
 });
 
+const text = (most: number) => optional(z.string().max(most));
+const bytes = optional(z.bigint().min(0n));
+
+const jobReport = z.object({
+  taskId: idOf('Task'),
+  status: z.enum(['RUNNING', 'DONE', 'FAILED', 'CANCELLED']),
+  progressPercent: optional(percent),
+  reason: text(1000),
+  result: z
+    .object({
+      volumes: optional(
+        z
+          .array(
+            z.object({
+              volumeId: idOf('Volume'),
+              path: text(1024),
+              devicePath: text(1024),
+              actualSizeBytes: bytes,
+            }),
+          )
+          .max(64),
+      ).transform((volumes) => volumes ?? []),
+      sizeBytes: bytes,
+      capacityBytes: bytes,
+      usedBytes: bytes,
+      path: text(1024),
+    })
+    .nullish()
+    .transform((result): JobResult => ({ ...NOTHING_MADE, ...result })),
+});
+
 export const reportInput = z.object({
   nodeId: idOf('HypervisorNode'),
   agentInstance: z.uuid('must be a UUID, new for each start of the agent'),
@@ -45,8 +79,10 @@ export const reportInput = z.object({
   systemInfo: optional(systemInfoInput),
   metrics: metricsInput,
   virtualMachines: z.array(observedVm).max(2000),
+  jobs: optional(z.array(jobReport).max(500)).transform((jobs) => jobs ?? []),
 });
 
 export type Report = z.output<typeof reportInput>;
+export type JobReport = Report['jobs'][number];
 export type ObservedVm = Report['virtualMachines'][number];
 export type NodeMetricsInput = z.output<typeof metricsInput>;

@@ -3,9 +3,11 @@
 import { builder } from '../../graphql/builder.js';
 import { mutationField } from '../../graphql/mutation.js';
 import { NodeSpecInput, SystemInfoInput } from '../node/spec-schema.js';
+import type { JobVolume } from '../task/kinds.js';
 import { TaskOperationEnum } from '../task/queries.js';
 import { DesiredStateEnum, PowerStateEnum } from '../virtual-machine/queries.js';
 import { type AssignmentResult, reportNode } from './commands.js';
+import type { JobResultPart } from './jobs.js';
 
 const required = (description: string) => ({ required: true as const, description });
 
@@ -86,6 +88,101 @@ const Assignment = builder.objectRef<AssignmentResult>('Assignment').implement({
   }),
 });
 
+const JobVolumeReportInput = builder.inputType('JobVolumeReportInput', {
+  description: 'A volume that a job has made or changed.',
+  fields: (t) => ({
+    volumeId: t.id(required('Which.')),
+    path: t.string({ description: 'Where its data is, in the words of the pool.' }),
+    devicePath: t.string({ description: 'The device on the node, when it is attached.' }),
+    actualSizeBytes: t.field({
+      type: 'BigInt',
+      description: 'What it takes in the pool, in bytes.',
+    }),
+  }),
+});
+
+const JobOutcomeInput = builder.inputType('JobOutcomeInput', {
+  description: 'What a job has made.',
+  fields: (t) => ({
+    volumes: t.field({ type: [JobVolumeReportInput], description: 'The volumes.' }),
+    sizeBytes: t.field({ type: 'BigInt', description: 'Of the snapshot or image, in bytes.' }),
+    capacityBytes: t.field({ type: 'BigInt', description: 'Of the pool, in bytes.' }),
+    usedBytes: t.field({ type: 'BigInt', description: 'What is in use of the pool, in bytes.' }),
+    path: t.string({ description: 'Where the image is, in the words of the pool.' }),
+  }),
+});
+
+const JobStatusEnum = builder.enumType('JobStatus', {
+  description: 'How far an agent is with a job.',
+  values: {
+    RUNNING: { description: 'At work.' },
+    DONE: { description: 'Done.' },
+    FAILED: { description: 'Could not be done; what had been begun is cleared away.' },
+    CANCELLED: { description: 'Stopped on request; what had been begun is cleared away.' },
+  },
+});
+
+const JobReportInput = builder.inputType('JobReportInput', {
+  description: 'A job as its agent sees it.',
+  fields: (t) => ({
+    taskId: t.id(required('Which.')),
+    status: t.field({ type: JobStatusEnum, ...required('How far it is.') }),
+    progressPercent: t.float({ description: 'From 0 to 100, while it runs.' }),
+    reason: t.string({ description: 'Why it failed, for people.' }),
+    result: t.field({ type: JobOutcomeInput, description: 'What it has made, when it is done.' }),
+  }),
+});
+
+const JobVolumeType = builder.objectRef<JobVolume>('JobVolume').implement({
+  description: 'A volume that a job is about.',
+  fields: (t) => ({
+    volumeId: t.exposeID('volumeId', { description: 'Which.' }),
+    storagePoolId: t.exposeID('storagePoolId', { description: 'Where it is.' }),
+    sizeBytes: t.expose('sizeBytes', { type: 'BigInt', description: 'Its size, in bytes.' }),
+    provisioning: t.exposeString('provisioning', { description: 'When it takes its space.' }),
+    sourceType: t.exposeString('sourceType', {
+      nullable: true,
+      description: 'What it is filled from: VOLUME, SNAPSHOT, IMAGE; null: nothing.',
+    }),
+    sourceId: t.exposeID('sourceId', { nullable: true, description: 'The id of that.' }),
+    linked: t.exposeBoolean('linked', {
+      description: 'Share the blocks of the source instead of copying them.',
+    }),
+  }),
+});
+
+const unused = (description: string) => ({ nullable: true as const, description });
+
+const JobType = builder.objectRef<JobResultPart>('Job').implement({
+  description: 'What an agent is to do beside bringing virtual machines to their desired state.',
+  fields: (t) => ({
+    taskId: t.exposeID('taskId', { description: 'Makes a repeated job the same job.' }),
+    operation: t.field({
+      type: TaskOperationEnum,
+      description: 'What to do.',
+      resolve: (job) => job.operation,
+    }),
+    cancel: t.exposeBoolean('cancel', { description: 'Stop it and report it as CANCELLED.' }),
+    virtualMachineId: t.exposeID('virtualMachineId', unused('The machine.')),
+    snapshotId: t.exposeID('snapshotId', unused('The snapshot.')),
+    targetNodeId: t.exposeID('targetNodeId', unused('Where it goes.')),
+    imageId: t.exposeID('imageId', unused('The image.')),
+    storagePoolId: t.exposeID('storagePoolId', unused('The pool.')),
+    sourceUrl: t.exposeString('sourceUrl', unused('Where the image comes from.')),
+    checksum: t.exposeString('checksum', unused('What the image must add up to.')),
+    format: t.exposeString('format', unused('The format of the image.')),
+    poolConfiguration: t.exposeString(
+      'poolConfiguration',
+      unused('How the pool is reached, secrets included, as JSON text. Only its agents see it.'),
+    ),
+    volumes: t.field({
+      type: [JobVolumeType],
+      description: 'The volumes.',
+      resolve: (job) => [...(job.volumes ?? [])],
+    }),
+  }),
+});
+
 mutationField('reportNode', reportNode, {
   description:
     'For agents: says what is on a node, and answers what should be. To be called every few seconds; losing a call loses nothing.',
@@ -106,6 +203,10 @@ mutationField('reportNode', reportNode, {
       type: [ObservedInput],
       ...required('All its virtual machines; one that is missing is taken not to run.'),
     }),
+    jobs: t.field({
+      type: [JobReportInput],
+      description: 'Its jobs, until an answer does not list them any more.',
+    }),
   }),
   fields: (t) => ({
     accepted: t.boolean({
@@ -116,6 +217,11 @@ mutationField('reportNode', reportNode, {
       type: [Assignment],
       description: 'What differs from what should be.',
       resolve: ({ result }) => [...result.assignments],
+    }),
+    jobs: t.field({
+      type: [JobType],
+      description: 'All its jobs that have not ended; what is not listed may be forgotten.',
+      resolve: ({ result }) => [...result.jobs],
     }),
     unknownVirtualMachineIds: t.idList({
       description: 'Machines that do not belong on the node: stop and forget them.',

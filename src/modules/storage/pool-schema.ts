@@ -6,6 +6,8 @@ import { editable, labelsField, rootOne } from '../../graphql/fields.js';
 import { encodeGlobalId } from '../../ids.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
+import { tasks } from '../task/queries.js';
+import { TaskRef } from '../task/schema.js';
 import { readPoolSpec } from './pool-spec.js';
 import { PoolSpecType } from './pool-spec-schema.js';
 import { PoolPhaseEnum, PoolTypeEnum, StoragePoolEntity, storagePools } from './queries.js';
@@ -34,6 +36,10 @@ export const StoragePoolRef = builder.prismaNode('StoragePool', {
       type: 'BigInt',
       description: 'How much is left, in bytes.',
     }),
+    claimedBytes: t.expose('claimedBytes', {
+      type: 'BigInt',
+      description: 'What is set aside for its volumes, in bytes.',
+    }),
     labels: labelsField(t),
     spec: t.field({
       type: PoolSpecType,
@@ -53,9 +59,19 @@ export const StoragePoolRef = builder.prismaNode('StoragePool', {
       ProjectEntity,
       'The project that it belongs to; null: all projects share it.',
     ),
+    tasks: relationList(t, 'tasks', tasks, 'What was and is done to it, newest first.'),
     ...editable(t),
   }),
 });
+
+builder.prismaObjectField(TaskRef, 'storagePool', (t) =>
+  relationOne(
+    t,
+    'pool',
+    StoragePoolEntity,
+    'The storage pool that it is about, while that exists.',
+  ),
+);
 
 builder.prismaObjectField(ProjectRef, 'storagePools', (t) =>
   relationList(

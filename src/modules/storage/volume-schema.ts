@@ -4,6 +4,8 @@ import { relationList, relationOne, rootList } from '../../graphql/connection.js
 import { editable, labelsField, rootOne } from '../../graphql/fields.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
+import { tasks } from '../task/queries.js';
+import { TaskRef } from '../task/schema.js';
 import { StoragePoolRef } from './pool-schema.js';
 import {
   StoragePoolEntity,
@@ -37,6 +39,13 @@ export const VolumeRef = builder.prismaNode('Volume', {
       type: 'BigInt',
       description: 'The space that it takes in the pool, in bytes.',
     }),
+    claimedBytes: t.expose('claimedBytes', {
+      type: 'BigInt',
+      description: 'What is set aside for it in the pool, in bytes.',
+    }),
+    deletionProtected: t.exposeBoolean('deletionProtected', {
+      description: 'Whether every path refuses to delete it.',
+    }),
     snapshotCount: t.exposeInt('snapshotCount', { description: 'How many snapshots hold it.' }),
     path: t.exposeString('path', {
       description: 'Where it is in its pool; empty until it is made.',
@@ -61,6 +70,14 @@ export const VolumeRef = builder.prismaNode('Volume', {
       'The storage pool that it is in; null when it is not visible to you.',
     ),
     project: relationOne(t, 'project', ProjectEntity, 'The project that it belongs to.'),
+    parent: relationOne(
+      t,
+      'parent',
+      VolumeEntity,
+      'The volume whose blocks this linked clone shares.',
+    ),
+    clones: relationList(t, 'clones', volumes, 'The linked clones that share its blocks.'),
+    tasks: relationList(t, 'tasks', tasks, 'What was and is done to it, newest first.'),
     ...editable(t),
   }),
 });
@@ -70,6 +87,10 @@ builder.prismaObjectField(ProjectRef, 'volumes', (t) =>
 );
 builder.prismaObjectField(StoragePoolRef, 'volumes', (t) =>
   relationList(t, 'volumes', volumes, 'The volumes in it that you may see.'),
+);
+
+builder.prismaObjectField(TaskRef, 'volume', (t) =>
+  relationOne(t, 'volume', VolumeEntity, 'The volume that it is about, while that exists.'),
 );
 
 rootOne('volume', VolumeEntity, 'volume');

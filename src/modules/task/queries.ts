@@ -32,7 +32,7 @@ export const TaskStatusEnum = builder.enumType('TaskStatus', {
 });
 
 export const TaskOperationEnum = builder.enumType('TaskOperation', {
-  description: 'What a task does to a virtual machine.',
+  description: 'What a task does.',
   values: {
     START: { value: enums.TaskOperation.START, description: 'Power on.' },
     STOP: {
@@ -43,6 +43,51 @@ export const TaskOperationEnum = builder.enumType('TaskOperation', {
     PAUSE: { value: enums.TaskOperation.PAUSE, description: 'Freeze in memory.' },
     RESUME: { value: enums.TaskOperation.RESUME, description: 'Go on after pause or suspension.' },
     DELETE: { value: enums.TaskOperation.DELETE, description: 'Power off and delete.' },
+    SUSPEND: {
+      value: enums.TaskOperation.SUSPEND,
+      description: 'Write memory to disk and power off.',
+    },
+    RESET: {
+      value: enums.TaskOperation.RESET,
+      description: 'Restart at once, without asking the guest.',
+    },
+    MIGRATE: {
+      value: enums.TaskOperation.MIGRATE,
+      description: 'Move to another hypervisor node.',
+    },
+    RESIZE: { value: enums.TaskOperation.RESIZE, description: 'Change processors and memory.' },
+    PROVISION: {
+      value: enums.TaskOperation.PROVISION,
+      description: 'Make the volumes of a new virtual machine.',
+    },
+    CLONE: {
+      value: enums.TaskOperation.CLONE,
+      description: 'Copy the volumes of another virtual machine.',
+    },
+    CREATE_SNAPSHOT: {
+      value: enums.TaskOperation.CREATE_SNAPSHOT,
+      description: 'Take a snapshot.',
+    },
+    REVERT_SNAPSHOT: {
+      value: enums.TaskOperation.REVERT_SNAPSHOT,
+      description: 'Go back to a snapshot.',
+    },
+    DELETE_SNAPSHOT: {
+      value: enums.TaskOperation.DELETE_SNAPSHOT,
+      description: 'Delete a snapshot.',
+    },
+    CREATE_VOLUME: { value: enums.TaskOperation.CREATE_VOLUME, description: 'Make a volume.' },
+    GROW_VOLUME: { value: enums.TaskOperation.GROW_VOLUME, description: 'Make a volume larger.' },
+    DELETE_VOLUME: { value: enums.TaskOperation.DELETE_VOLUME, description: 'Delete a volume.' },
+    IMPORT_IMAGE: {
+      value: enums.TaskOperation.IMPORT_IMAGE,
+      description: 'Fetch, check and convert an image.',
+    },
+    DELETE_IMAGE: { value: enums.TaskOperation.DELETE_IMAGE, description: 'Delete an image.' },
+    PREPARE_POOL: {
+      value: enums.TaskOperation.PREPARE_POOL,
+      description: 'Connect a storage pool and measure it.',
+    },
   },
 });
 
@@ -51,6 +96,9 @@ export const tasks = declareList(TaskEntity, {
     status: oneOf('TaskStatus', TaskStatusEnum),
     operation: oneOf('TaskOperation', TaskOperationEnum),
     virtualMachine: ref('virtualMachineId', 'VirtualMachine'),
+    volume: ref('volumeId', 'Volume'),
+    image: ref('imageId', 'Image'),
+    storagePool: ref('poolId', 'StoragePool'),
     hypervisorNode: ref('nodeId', 'HypervisorNode'),
     project: ref('projectId', 'Project'),
     createdAt: range(),

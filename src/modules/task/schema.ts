@@ -63,6 +63,17 @@ export const TaskRef = builder.prismaNode('Task', {
     ),
     project: relationOne(t, 'project', ProjectEntity, 'The project that it belongs to.'),
     hypervisorNode: relationOne(t, 'node', NodeEntity, 'The node whose agent does it.'),
+    targetNode: relationOne(t, 'targetNode', NodeEntity, 'Where a migration goes.'),
+    cancelRequested: t.exposeBoolean('cancelRequested', {
+      description: 'Whether its agent was told to stop.',
+    }),
+    resultId: t.id({
+      nullable: true,
+      description: 'What it has made: pass it to `node(id)`.',
+      select: { resultType: true, resultId: true },
+      resolve: (task) =>
+        task.resultType && task.resultId ? encodeGlobalId(task.resultType, task.resultId) : null,
+    }),
     startedAt: t.expose('startedAt', {
       type: 'DateTime',
       nullable: true,

@@ -71,6 +71,7 @@ function obstacles(request: PlacementRequest, node: Candidate, overcommit: Overc
   if (clusterId !== null && node.clusterId !== clusterId) reasons.push('is in another cluster');
   if (phase !== 'READY') reasons.push(`is ${phase}`);
   if (node.intent === 'CORDONED') reasons.push('is cordoned');
+  if (node.intent === 'DECOMMISSIONED') reasons.push('is decommissioned');
   if (constraints?.requiredNodeIds && !constraints.requiredNodeIds.includes(node.id))
     reasons.push('is not among the required nodes');
   if (constraints?.excludedNodeIds?.includes(node.id)) reasons.push('is excluded');

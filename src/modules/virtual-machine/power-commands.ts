@@ -11,6 +11,7 @@ import { capacityOf } from '../node/rules.js';
 import { UNFINISHED } from '../task/rules.js';
 import { capacityChange } from './changes.js';
 import { claimPlacement, placementSettings } from './place-vm.js';
+import './power-kinds.js';
 import { VirtualMachineEntity } from './queries.js';
 import { decide, nextGeneration, OPERATIONS, type Operation, stopsByForce } from './rules.js';
 import type { VmSpec } from './spec.js';
@@ -94,7 +95,9 @@ async function operate(
   if (decide(operation, before.powerState, force) === 'already') {
     return { result: { virtualMachineId: id, taskId: null }, changed: [] };
   }
-  const placed = operation === 'START' ? await placeForStart(context, before) : {};
+  const powersOn =
+    operation === 'START' || (operation === 'RESET' && before.powerState === 'CRASHED');
+  const placed = powersOn ? await placeForStart(context, before) : {};
   const { after, task } = await beginTask(
     context,
     before,
@@ -128,7 +131,7 @@ const forcible = target.extend({ force: optional(z.boolean()) });
 
 function powerCommand(
   operation: Operation,
-  options: { name: string; permission?: Permission; forcible?: boolean },
+  options: { name: string; permission?: Permission; forcible?: boolean; places?: boolean },
 ) {
   return defineCommand({
     name: options.name,
@@ -136,18 +139,26 @@ function powerCommand(
     permission: options.permission ?? 'vm:power',
     subject: (input: { id: string }) => ({ entity: VirtualMachineEntity, id: input.id }),
     input: options.forcible ? forcible : target,
-    errors: operation === 'START' ? [InvalidStateError, NoSuitableNodeError] : [InvalidStateError],
+    errors: options.places ? [InvalidStateError, NoSuitableNodeError] : [InvalidStateError],
     lock: (input) => [`vm/${input.id}`],
     run: (context, input) =>
       operate(context, operation, input.id, 'force' in input && input.force === true),
   });
 }
 
-export const startVirtualMachine = powerCommand('START', { name: 'virtualMachine.start' });
+export const startVirtualMachine = powerCommand('START', {
+  name: 'virtualMachine.start',
+  places: true,
+});
 export const stopVirtualMachine = powerCommand('STOP', {
   name: 'virtualMachine.stop',
   forcible: true,
 });
 export const rebootVirtualMachine = powerCommand('REBOOT', { name: 'virtualMachine.reboot' });
+export const resetVirtualMachine = powerCommand('RESET', {
+  name: 'virtualMachine.reset',
+  places: true,
+});
+export const suspendVirtualMachine = powerCommand('SUSPEND', { name: 'virtualMachine.suspend' });
 export const pauseVirtualMachine = powerCommand('PAUSE', { name: 'virtualMachine.pause' });
 export const resumeVirtualMachine = powerCommand('RESUME', { name: 'virtualMachine.resume' });

@@ -5,7 +5,15 @@
 import { InvalidStateError } from '../../errors.js';
 import type { DesiredState, PowerState } from '../../gen/client/enums.js';
 
-export type Operation = 'START' | 'STOP' | 'REBOOT' | 'PAUSE' | 'RESUME' | 'DELETE';
+export type Operation =
+  | 'START'
+  | 'STOP'
+  | 'REBOOT'
+  | 'RESET'
+  | 'PAUSE'
+  | 'RESUME'
+  | 'SUSPEND'
+  | 'DELETE';
 
 interface OperationRule {
   /** States that the operation starts from. */
@@ -49,6 +57,17 @@ export const OPERATIONS: Readonly<Record<Operation, OperationRule>> = {
       UNKNOWN: ASK_THE_NODE,
     },
   },
+  RESET: {
+    from: ['RUNNING', 'PAUSED', 'CRASHED'],
+    already: [],
+    forced: [],
+    desired: 'RUNNING',
+    hints: {
+      STOPPED: 'Start it instead.',
+      SUSPENDED: 'Resume it first.',
+      UNKNOWN: ASK_THE_NODE,
+    },
+  },
   PAUSE: {
     from: ['RUNNING'],
     already: ['PAUSED'],
@@ -62,6 +81,16 @@ export const OPERATIONS: Readonly<Record<Operation, OperationRule>> = {
     forced: [],
     desired: 'RUNNING',
     hints: { STOPPED: 'Start it instead.', CRASHED: 'Start it instead.', UNKNOWN: ASK_THE_NODE },
+  },
+  SUSPEND: {
+    from: ['RUNNING'],
+    already: ['SUSPENDED'],
+    forced: [],
+    desired: 'SUSPENDED',
+    hints: {
+      PAUSED: 'Resume it first.',
+      UNKNOWN: ASK_THE_NODE,
+    },
   },
   DELETE: {
     from: ['STOPPED', 'CRASHED'],

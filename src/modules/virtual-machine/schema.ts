@@ -97,6 +97,11 @@ export const VirtualMachineRef = builder.prismaNode('VirtualMachine', {
     deletionProtected: t.exposeBoolean('deletionProtected', {
       description: 'Whether every path refuses to delete it.',
     }),
+    deletedAt: t.expose('deletedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when it is in the bin; null: it is not.',
+    }),
     project: relationOne(t, 'project', ProjectEntity, 'The project that it belongs to.'),
     cluster: relationOne(t, 'cluster', ClusterEntity, 'The cluster that it runs in.'),
     hypervisorNode: relationOne(t, 'node', NodeEntity, 'The node that it runs on, or ran on last.'),
@@ -244,6 +249,18 @@ const operations = [
     'rebootVirtualMachine',
     power.rebootVirtualMachine,
     'Restarts a running virtual machine.',
+    false,
+  ],
+  [
+    'resetVirtualMachine',
+    power.resetVirtualMachine,
+    'Restarts a virtual machine at once, without asking its guest; also one that has crashed.',
+    false,
+  ],
+  [
+    'suspendVirtualMachine',
+    power.suspendVirtualMachine,
+    'Writes the memory of a running virtual machine to disk and powers it off; resume brings it back.',
     false,
   ],
   [

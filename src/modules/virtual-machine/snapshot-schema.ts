@@ -39,6 +39,9 @@ builder.prismaNode('VmSnapshot', {
   }),
 });
 
+builder.prismaObjectField(VirtualMachineRef, 'currentSnapshot', (t) =>
+  relationOne(t, 'currentSnapshot', SnapshotEntity, 'The snapshot that its disks stand on.'),
+);
 builder.prismaObjectField(VirtualMachineRef, 'snapshots', (t) =>
   relationList(t, 'snapshots', snapshots, 'Its snapshots.'),
 );

@@ -1,0 +1,95 @@
+/** Jobs in a report: how far the agent is with each, and which it is to do. Every answer lists all of them, so losing one loses nothing. */
+import type { Change, RunContext } from '../../core/command.js';
+import type { Prisma, Task } from '../../gen/client/client.js';
+import type { TaskOperation } from '../../gen/client/enums.js';
+import { encodeGlobalId } from '../../ids.js';
+import { endTask, lockMachine, writeTask } from '../task/end.js';
+import { isJob, type JobParts, kindOf } from '../task/kinds.js';
+import { progressed, SUCCESS, type TaskEnd } from '../task/rules.js';
+import type { JobReport } from './input.js';
+
+/** What an agent is told of one job. */
+export interface JobResultPart extends JobParts {
+  readonly taskId: string;
+  readonly operation: TaskOperation;
+  /** Stop it, undo what can be undone, and report it as CANCELLED (or as DONE, when it was too late). */
+  readonly cancel: boolean;
+}
+
+/** More would make the answer too long; the rest is told when some of these have ended. */
+const MAX_JOBS = 100;
+
+/** Takes in what the agent says of its jobs, and tells it what to do. */
+export async function followJobs(
+  context: RunContext,
+  tasks: readonly Task[],
+  reports: readonly JobReport[],
+): Promise<{ jobs: JobResultPart[]; changed: Change[] }> {
+  const said = new Map(reports.map((report) => [report.taskId, report]));
+  const changed: Change[] = [];
+  const jobs: JobResultPart[] = [];
+  for (const task of tasks.filter(isJob)) {
+    const report = said.get(task.id);
+    const ends = report && report.status !== 'RUNNING';
+    if (report) changed.push(...(await follow(context, task, report)));
+    if (!ends && jobs.length < MAX_JOBS) jobs.push(await describe(context, task));
+  }
+  return { jobs, changed };
+}
+
+async function describe({ tx }: RunContext, task: Task): Promise<JobResultPart> {
+  const parts = await kindOf(task).job?.describe(tx, task);
+  const { operation, cancelRequested: cancel } = task;
+  return { ...parts, taskId: encodeGlobalId('Task', task.id), operation, cancel };
+}
+
+async function follow(context: RunContext, task: Task, report: JobReport): Promise<Change[]> {
+  switch (report.status) {
+    case 'RUNNING':
+      return begun(context, task, report.progressPercent ?? null);
+    case 'DONE':
+      return done(context, task, report);
+    case 'FAILED':
+      return failed(context, task, {
+        status: 'FAILED',
+        errorCode: 'AGENT',
+        errorMessage: report.reason ?? 'The agent gave no reason',
+      });
+    case 'CANCELLED':
+      return failed(context, task, {
+        status: 'CANCELLED',
+        errorCode: 'CANCELLED',
+        errorMessage: 'Cancelled on request',
+      });
+  }
+}
+
+async function begun(context: RunContext, task: Task, reported: number | null): Promise<Change[]> {
+  const progressPercent = progressed(task.progressPercent, reported);
+  if (task.status === 'RUNNING' && progressPercent === task.progressPercent) return [];
+  const startedAt = task.startedAt ?? context.now;
+  const change = await writeTask(context, task, { status: 'RUNNING', progressPercent, startedAt });
+  return change ? [change] : [];
+}
+
+/** The task's own row is written first: whoever ends it is the only one who writes what follows. */
+async function done(context: RunContext, task: Task, report: JobReport): Promise<Change[]> {
+  await lockMachine(context, task);
+  const held = await writeTask(context, task, { status: 'RUNNING' });
+  const { job } = kindOf(task);
+  if (!held || !job) return [];
+  const { changed, result, continued } = await job.done(context, task, report.result);
+  const written = continued
+    ? await writeTask(context, task, continued as Prisma.TaskUncheckedUpdateManyInput)
+    : await endTask(context, task, SUCCESS, {
+        resultType: result?.type ?? null,
+        resultId: result?.id ?? null,
+      });
+  return [...(written ? [{ ...written, derived: false }] : []), ...changed];
+}
+
+async function failed(context: RunContext, task: Task, end: TaskEnd): Promise<Change[]> {
+  await lockMachine(context, task);
+  const written = await endTask(context, task, end);
+  return written ? [written, ...(await kindOf(task).undo(context, task, end))] : [];
+}

@@ -1,0 +1,39 @@
+/** `cancelTask`: a job is told to stop and ends when its agent has; any other operation is given up at once. */
+import { z } from 'zod';
+import { defineCommand } from '../../core/command.js';
+import { idOf } from '../../core/input.js';
+import { InvalidStateError } from '../../errors.js';
+import { abandonTask, writeTask } from './end.js';
+import { isJob, kindOf } from './kinds.js';
+import { TaskEntity } from './queries.js';
+import { isUnfinished } from './rules.js';
+
+export const cancelTask = defineCommand({
+  name: 'task.cancel',
+  resourceType: 'Task',
+  permission: 'vm:power',
+  subject: (input: { id: string }) => ({ entity: TaskEntity, id: input.id }),
+  input: z.object({ id: idOf('Task') }),
+  errors: [InvalidStateError],
+  async run(context, { id }) {
+    const task = await context.tx.task.findUniqueOrThrow({ where: { id } });
+    const result = { taskId: id };
+    if (task.status === 'CANCELLED' || task.cancelRequested) return { result, changed: [] };
+    if (!isUnfinished(task.status))
+      throw new InvalidStateError('CANCEL', task.status, [], 'It has ended already.');
+    if (kindOf(task).cancellable?.(task) !== true)
+      throw new InvalidStateError(
+        'CANCEL',
+        task.status,
+        [],
+        `${task.operation} goes on to its end.`,
+      );
+    if (isJob(task)) {
+      const change = await writeTask(context, task, { cancelRequested: true });
+      return { result, changed: change ? [{ ...change, derived: false }] : [] };
+    }
+    const errorMessage = `Cancelled by ${context.viewer.name}`;
+    const end = { status: 'CANCELLED', errorCode: 'CANCELLED', errorMessage } as const;
+    return { result, changed: await abandonTask(context, task, end) };
+  },
+});

@@ -1,0 +1,51 @@
+/** The ends of tasks: one conditional update each, so that of all who would end a task, one does. */
+import type { Change, RunContext } from '../../core/command.js';
+import type { Prisma, Task } from '../../gen/client/client.js';
+import { kindOf } from './kinds.js';
+import { ended, type TaskEnd, UNFINISHED } from './rules.js';
+
+type TaskData = Prisma.TaskUncheckedUpdateManyInput;
+
+/** Writes `data` unless the task has ended meanwhile: then null. */
+export async function writeTask(
+  { tx }: Pick<RunContext, 'tx'>,
+  before: Task,
+  data: TaskData,
+): Promise<Change | null> {
+  const [after] = await tx.task.updateManyAndReturn({
+    where: { id: before.id, status: { in: [...UNFINISHED] } },
+    data,
+  });
+  // Progress is not history: it is announced, and the beginning and the end are audited.
+  const derived = after?.status === 'RUNNING' && before.status === 'RUNNING';
+  return after ? { type: 'Task', id: before.id, before, after, derived } : null;
+}
+
+/** Ends a task; null when somebody else has. */
+export function endTask(
+  context: Pick<RunContext, 'tx' | 'now'>,
+  task: Task,
+  end: TaskEnd,
+  data: TaskData = {},
+): Promise<Change | null> {
+  return writeTask(context, task, { ...ended(task, end, context.now), ...data });
+}
+
+/**
+ * Ends a task without success and undoes what it had begun. First the machine, then its task, as a report does:
+ * in the other order the two would wait for each other.
+ */
+export async function abandonTask(
+  context: RunContext,
+  task: Task,
+  end: TaskEnd,
+): Promise<Change[]> {
+  await lockMachine(context, task);
+  const written = await endTask(context, task, end);
+  return written ? [written, ...(await kindOf(task).undo(context, task, end))] : [];
+}
+
+export async function lockMachine({ tx }: Pick<RunContext, 'tx'>, task: Task): Promise<void> {
+  if (task.virtualMachineId === null) return;
+  await tx.$queryRaw`SELECT id FROM virtual_machines WHERE id = ${task.virtualMachineId}::uuid FOR UPDATE`;
+}
