@@ -117,6 +117,7 @@ export async function populate({ db }: Data): Promise<Populated> {
       ...times(i),
     };
   }, ROWS + MORE);
+  const linked = volumes.map((row, i) => ({ ...row, parentId: i ? hub(volumes, i - 1) : null }));
   const images = rows(
     (i) => ({
       id: newId(),
@@ -266,7 +267,7 @@ export async function populate({ db }: Data): Promise<Populated> {
   await db.node.createMany({ data: nodes });
   await db.virtualMachine.createMany({ data: machines });
   await db.storagePool.createMany({ data: pools });
-  await db.volume.createMany({ data: volumes });
+  await db.volume.createMany({ data: linked });
   await db.image.createMany({ data: images });
   await db.virtualNetwork.createMany({ data: networks });
   await db.securityGroup.createMany({ data: groups });
