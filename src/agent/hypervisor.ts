@@ -32,6 +32,7 @@ export const STEP_RULES: Readonly<Record<Step, StepRule>> = {
   SUSPEND: { from: ['RUNNING'], already: ['SUSPENDED'], to: 'SUSPENDED' },
   MIGRATE: { from: ['STOPPED'], already: ['RUNNING', 'PAUSED'], to: 'RUNNING' },
   RESIZE: { from: ['RUNNING'], already: ['STOPPED'], to: 'RUNNING' },
+  RECONFIGURE: { from: ['RUNNING'], already: ['STOPPED'], to: 'RUNNING' },
   DELETE: { from: ['STOPPED', 'CRASHED'], already: [], to: null },
 };
 

@@ -55,6 +55,7 @@ export function stepDurationMs(
     case 'MIGRATE':
       return durations.arrive;
     case 'RESIZE':
+    case 'RECONFIGURE':
       return durations.resize;
     case 'PAUSE':
       return durations.pause;

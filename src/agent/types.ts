@@ -20,6 +20,7 @@ export type VmOperation =
   | 'SUSPEND'
   | 'MIGRATE'
   | 'RESIZE'
+  | 'RECONFIGURE'
   | 'DELETE';
 
 /** One virtual machine as it should be. Generations only grow: the highest one is the only one that counts. */

@@ -20,8 +20,9 @@ export function printStates(): string {
     const rule = OPERATIONS[operation];
     const cell = (state: PowerState) => {
       if (rule.already.includes(state)) return 'already';
-      if (rule.from.includes(state)) return `yes → ${rule.desired}`;
-      return rule.forced.includes(state) ? `forced → ${rule.desired}` : (rule.hints[state] ?? 'no');
+      const then = rule.desired === null ? '' : ` → ${rule.desired}`;
+      if (rule.from.includes(state)) return `yes${then}`;
+      return rule.forced.includes(state) ? `forced${then}` : (rule.hints[state] ?? 'no');
     };
     return [operation, ...states.map(cell)];
   });

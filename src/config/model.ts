@@ -242,6 +242,11 @@ export const model = {
     about: 'Operations that outlive their request.',
     keys: {
       timeout: duration({ default: '10m', description: 'A task that takes longer fails.' }),
+      job_timeout: duration({
+        default: '2h',
+        description:
+          'A migration, a snapshot or a job on volumes and images that takes longer fails.',
+      }),
       graceful_stop_timeout: duration({
         default: '60s',
         description:

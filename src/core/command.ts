@@ -72,8 +72,8 @@ export interface CommandSpec<I extends z.ZodType, R extends object, P> {
   /** Beyond the errors that every command can give. */
   readonly errors: readonly ErrorClass[];
   lock?(input: z.output<I>): readonly string[];
-  /** Slow work without side effects (hashing, reading another system) that must not happen in the transaction. */
-  prepare?(call: Call, input: z.output<I>): Promise<P>;
+  /** Slow work (hashing, reading another system) that must not happen in the transaction. Without side effects, at least in a dry run. */
+  prepare?(call: Call, input: z.output<I>, dryRun: boolean): Promise<P>;
   run(context: RunContext<P>, input: z.output<I>): Promise<Outcome<R>>;
   /** Follows the commit, not a dry run: writes to what may be lost (sessions, metrics). A failure is logged, never returned. */
   after?(call: Call, result: R, prepared: P, input: z.output<I>): Promise<void>;

@@ -86,7 +86,7 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     // Until it is found: whoever reads of the refusal wants to know what was tried.
     if (target) subject = { ...subject, type: target.entity.type, id: target.id };
     subject = await authorize(command, input, call, viewer, subject);
-    const prepared = await command.prepare?.(call, input);
+    const prepared = await command.prepare?.(call, input, options.dryRun === true);
     const execution = { command, input, call, viewer, subject, keyed, prepared, options };
     const answer = await withLocks(execution, () => transact(execution));
     done('ok');

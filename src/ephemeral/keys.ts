@@ -9,6 +9,8 @@ export const ephemeralKeys = {
   session: (id: string) => `session:${id}`,
   nodeMetrics: (nodeId: string) => `metrics:node:${nodeId}`,
   rateLimit: (ip: string) => `ratelimit:${ip}`,
+  /** `hash`: of the ticket, never the ticket itself. */
+  consoleTicket: (hash: string) => `console:${hash}`,
 } as const;
 
 export const ephemeralChannels = {
@@ -21,6 +23,7 @@ export const ephemeralTtlMs = {
   session: 24 * 60 * 60_000,
   nodeMetrics: 30_000,
   rateLimit: 60_000,
+  consoleTicket: 60_000,
   /** Longer than any cached answer may live, so that a forgotten generation can match nothing. */
   generation: 10 * 60_000,
 } as const;

@@ -11,6 +11,7 @@ const ends: Record<VmOperation, DesiredState> = {
   SUSPEND: 'SUSPENDED',
   RESET: 'RUNNING',
   RESIZE: 'RUNNING',
+  RECONFIGURE: 'RUNNING',
   MIGRATE: 'RUNNING',
   DELETE: 'DELETED',
 };
@@ -77,6 +78,14 @@ const table: Record<VmOperation, Record<PowerState, string>> = {
     STOPPED: 'START',
     CRASHED: 'refused',
     RUNNING: 'RESIZE',
+    PAUSED: 'refused',
+    SUSPENDED: 'refused',
+    UNKNOWN: 'refused',
+  },
+  RECONFIGURE: {
+    STOPPED: 'START',
+    CRASHED: 'refused',
+    RUNNING: 'RECONFIGURE',
     PAUSED: 'refused',
     SUSPENDED: 'refused',
     UNKNOWN: 'refused',

@@ -89,6 +89,15 @@ const intent = (from: 'IN_SERVICE' | 'CORDONED' | 'MAINTENANCE') =>
     id: (await world.seed.node(cluster, { intent: from })).id,
   }));
 
+const ofSnapshot = (changes: Record<string, unknown>) =>
+  asAdmin(async ({ world: { seed, data }, project }) => {
+    const vm = await seed.vm(project);
+    const { id } = await seed.snapshot(vm);
+    const usedSnapshots = { increment: 1 };
+    await data.db.project.update({ where: { id: project.uuid }, data: { usedSnapshots } });
+    return { virtualMachineId: vm.id, id, ...changes };
+  });
+
 const SAMPLES: Readonly<Record<string, Make>> = {
   createCluster: asAdmin(async () => ({ name: fresh('cluster'), drsAutomation: 'PARTIAL' })),
   createProject: asAdmin(async () => ({ name: fresh('project'), quota: { vcpus: 8 } })),
@@ -134,6 +143,63 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   rebootVirtualMachine: power('RUNNING'),
   resetVirtualMachine: power('RUNNING'),
   suspendVirtualMachine: power('RUNNING'),
+  resizeVirtualMachine: edit(({ world, project }) => world.seed.vm(project), {
+    cpu: { cores: 2 },
+  }),
+  migrateVirtualMachine: asAdmin(async ({ world: { seed }, project, cluster, node }) => {
+    const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
+    const vm = await seed.vm(project, { ...running, cluster, node, claimed: true });
+    return { id: vm.id, targetNodeId: (await seed.node(cluster)).id };
+  }),
+  moveVirtualMachine: asAdmin(async ({ world: { seed }, project }) => ({
+    id: (await seed.vm(project)).id,
+    projectId: (await seed.project()).id,
+    expectedVersion: 1,
+  })),
+  attachVolume: asAdmin(async ({ world: { seed }, project }) => ({
+    virtualMachineId: (await seed.vm(project)).id,
+    disk: { name: 'data', volumeId: (await seed.volume(project, await seed.pool())).id },
+  })),
+  detachVolume: asAdmin(async ({ world: { seed }, project }) => {
+    const vm = await seed.vm(project);
+    const attached = { attachedVmId: vm.uuid, phase: 'IN_USE' } as const;
+    const volume = await seed.volume(project, await seed.pool(), attached);
+    return { virtualMachineId: vm.id, volumeId: volume.id };
+  }),
+  attachCdrom: asAdmin(async ({ world: { seed }, project }) => ({
+    virtualMachineId: (await seed.vm(project)).id,
+    imageId: (await seed.image()).id,
+  })),
+  detachCdrom: asAdmin(async ({ world: { seed }, project }) => {
+    const image = await seed.image();
+    const vm = await seed.vm(project, {
+      spec: { cpu: { cores: 1 }, memory: { sizeMib: 1024 }, cdroms: [{ imageId: image.uuid }] },
+    });
+    return { virtualMachineId: vm.id, imageId: image.id };
+  }),
+  createConsoleTicket: asAdmin(async ({ world: { seed }, project, cluster, node }) => {
+    const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
+    const vm = await seed.vm(project, { ...running, cluster, node, claimed: true });
+    return { virtualMachineId: vm.id };
+  }),
+  redeemConsoleTicket: async (stage) => {
+    const { world, project, cluster } = stage;
+    const node = await world.seed.node(cluster);
+    const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
+    const vm = await world.seed.vm(project, { ...running, cluster, node, claimed: true });
+    const made = await mutate(stage.admin, 'createConsoleTicket', { virtualMachineId: vm.id });
+    return {
+      client: world.withToken(await world.seed.agentToken(node)),
+      input: { nodeId: node.id, ticket: made.ticket },
+    };
+  },
+  createVirtualMachineSnapshot: asAdmin(async ({ world, project }) => ({
+    virtualMachineId: (await world.seed.vm(project)).id,
+    name: fresh('snapshot'),
+  })),
+  updateVirtualMachineSnapshot: ofSnapshot({ description: 'changed', expectedVersion: 1 }),
+  revertVirtualMachineSnapshot: ofSnapshot({}),
+  deleteVirtualMachineSnapshot: ofSnapshot({ expectedVersion: 1 }),
   cancelTask: asAdmin(async ({ world, project }) => ({
     id: (
       await world.seed.task(project, await world.seed.vm(project), {

@@ -16,6 +16,18 @@ export const OPERATION_NAMES = [
   'SUSPEND',
   'DELETE',
 ] as const;
+/** Those whose end is a power state, and the others. */
+export const ALL_NAMES = [
+  ...OPERATION_NAMES,
+  'MIGRATE',
+  'RESIZE',
+  'RECONFIGURE',
+  'CREATE_SNAPSHOT',
+  'REVERT_SNAPSHOT',
+  'DELETE_SNAPSHOT',
+  'CLONE',
+] as const;
+export type AnyName = (typeof ALL_NAMES)[number];
 export type OperationName = (typeof OPERATION_NAMES)[number];
 
 /** `go`: proceeds. `same`: is so already. `force`: proceeds when forced. `-`: refused, forced or not. */
@@ -29,6 +41,13 @@ const TABLE = `
   RESUME   -        same     go      go         -        -
   SUSPEND  -        go       -       same       -        -
   DELETE   go       force    force   force      go       -
+  MIGRATE  go       go       go      -          -        -
+  RESIZE   go       go       -       -          -        -
+  RECONFIGURE      go  go    -       -          -        -
+  CREATE_SNAPSHOT  go  go    go      go         -        -
+  REVERT_SNAPSHOT  go  force force   force      force    -
+  DELETE_SNAPSHOT  go  go    go      go         go       -
+  CLONE    go       go       go      go         -        -
 `;
 
 /** The words that a refusal must contain to be of help, by operation and state. */
@@ -44,6 +63,20 @@ const HELP: Readonly<Record<string, string>> = {
   'SUSPEND PAUSED': 'Resume it',
   'RESUME STOPPED': 'Start it',
   'RESUME CRASHED': 'Start it',
+  'MIGRATE SUSPENDED': 'Resume it',
+  'MIGRATE CRASHED': 'stop it',
+  'RESIZE PAUSED': 'Stop it',
+  'RESIZE SUSPENDED': 'Stop it',
+  'RESIZE CRASHED': 'Stop it',
+  'RECONFIGURE PAUSED': 'Resume or stop it',
+  'RECONFIGURE SUSPENDED': 'Resume or stop it',
+  'RECONFIGURE CRASHED': 'Stop it',
+  'CREATE_SNAPSHOT CRASHED': 'Stop it',
+  'REVERT_SNAPSHOT RUNNING': 'set "force"',
+  'REVERT_SNAPSHOT PAUSED': 'set "force"',
+  'REVERT_SNAPSHOT SUSPENDED': 'set "force"',
+  'REVERT_SNAPSHOT CRASHED': 'set "force"',
+  'CLONE CRASHED': 'Stop it',
   'DELETE RUNNING': 'set "force"',
   'DELETE PAUSED': 'set "force"',
   'DELETE SUSPENDED': 'set "force"',
@@ -60,13 +93,13 @@ export const DESIRED = {
   DELETE: 'DELETED',
 } as const satisfies Record<OperationName, string>;
 
-export interface Expectation {
-  readonly operation: OperationName;
+export interface Expectation<N extends AnyName = AnyName> {
+  readonly operation: N;
   readonly state: State;
   readonly force: boolean;
   readonly answer: 'proceed' | 'already' | 'refused';
   /** For refusals: what is possible in this state without force, sorted. */
-  readonly allowed: readonly OperationName[];
+  readonly allowed: readonly AnyName[];
   /** For refusals: words of the message; empty when there is nothing better to do. */
   readonly help: string;
 }
@@ -81,13 +114,17 @@ const cells = new Map(
     }),
 );
 
-function cell(operation: OperationName, state: State): string {
+function cell(operation: AnyName, state: State): string {
   const found = cells.get(`${operation} ${state}`);
   if (found === undefined) throw new Error(`the table has no cell ${operation} ${state}`);
   return found;
 }
 
-function expectation(operation: OperationName, state: State, force: boolean): Expectation {
+function expectation<N extends AnyName>(
+  operation: N,
+  state: State,
+  force: boolean,
+): Expectation<N> {
   const found = cell(operation, state);
   const proceeds = found === 'go' || (found === 'force' && force);
   return {
@@ -95,12 +132,18 @@ function expectation(operation: OperationName, state: State, force: boolean): Ex
     state,
     force,
     answer: proceeds ? 'proceed' : found === 'same' ? 'already' : 'refused',
-    allowed: OPERATION_NAMES.filter((name) => cell(name, state) === 'go').sort(),
+    allowed: ALL_NAMES.filter((name) => cell(name, state) === 'go').sort(),
     help: HELP[`${operation} ${state}`] ?? (state === 'UNKNOWN' ? 'Its node does not report' : ''),
   };
 }
 
 /** Every pair of operation and state, with and without force. */
-export const EXPECTATIONS: readonly Expectation[] = OPERATION_NAMES.flatMap((operation) =>
-  STATES.flatMap((state) => [false, true].map((force) => expectation(operation, state, force))),
-);
+function pairs<N extends AnyName>(names: readonly N[]): Expectation<N>[] {
+  return names.flatMap((operation) =>
+    STATES.flatMap((state) => [false, true].map((force) => expectation(operation, state, force))),
+  );
+}
+
+/** Of the operations whose end is a power state, and of all. */
+export const EXPECTATIONS = pairs(OPERATION_NAMES);
+export const ALL_EXPECTATIONS = pairs(ALL_NAMES);

@@ -4,6 +4,7 @@ ALTER TYPE task_operation ADD VALUE 'SUSPEND';
 ALTER TYPE task_operation ADD VALUE 'RESET';
 ALTER TYPE task_operation ADD VALUE 'MIGRATE';
 ALTER TYPE task_operation ADD VALUE 'RESIZE';
+ALTER TYPE task_operation ADD VALUE 'RECONFIGURE';
 ALTER TYPE task_operation ADD VALUE 'PROVISION';
 ALTER TYPE task_operation ADD VALUE 'CLONE';
 ALTER TYPE task_operation ADD VALUE 'CREATE_SNAPSHOT';

@@ -15,7 +15,7 @@ import { isJob, kindOf } from '../task/kinds.js';
 import { progressed, UNFINISHED } from '../task/rules.js';
 import { capacityChange } from '../virtual-machine/changes.js';
 import { removeVirtualMachine } from '../virtual-machine/remove.js';
-import type { VmSpec } from '../virtual-machine/spec.js';
+import { readSpec, type VmSpec } from '../virtual-machine/spec.js';
 import { recordHeartbeat, recordNode } from './heartbeat.js';
 import { type ObservedVm, type Report, reportInput } from './input.js';
 import { followJobs, type JobResultPart } from './jobs.js';
@@ -33,6 +33,7 @@ export interface AssignmentResult {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly guestOs: string | null;
+  readonly spec: VmSpec | null;
 }
 
 export interface ReportResult {
@@ -82,8 +83,8 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
     const removed = new Set<string>();
     for (const vm of vms) {
       const observation = seen.get(vm.id) ?? null;
-      const verdict = observe(vm, observation);
       const task = tasks.get(vm.id) ?? null;
+      const verdict = observe({ ...vm, arriving: task?.operation === 'MIGRATE' }, observation);
       if (verdict.gone) {
         removed.add(vm.id);
         changed.push(...(await removeVirtualMachine(tx, vm)));
@@ -201,12 +202,16 @@ async function followTask(
   return change ? [change] : [];
 }
 
-/** What the agent could not do is undone where its kind says so: the machine's own state follows from the verdict. */
+/** What follows from the end is its kind's business; the machine's own state follows from the verdict. */
 async function conclude(context: RunContext, task: Task, { taskEnd }: Verdict): Promise<Change[]> {
   const written = taskEnd && (await endTask(context, task, taskEnd));
   if (!written || !taskEnd) return [];
-  if (taskEnd.status === 'SUCCEEDED') return [written];
-  return [written, ...(await kindOf(task).undo(context, task, taskEnd))];
+  const kind = kindOf(task);
+  const follows =
+    taskEnd.status === 'SUCCEEDED'
+      ? kind.finish?.(context, task)
+      : kind.undo(context, task, taskEnd);
+  return [written, ...((await follows) ?? [])];
 }
 
 function assignmentFor(
@@ -226,5 +231,6 @@ function assignmentFor(
     vcpus,
     memoryMib,
     guestOs: (vm.spec as unknown as VmSpec).guestOs ?? null,
+    spec: readSpec(vm.spec),
   };
 }

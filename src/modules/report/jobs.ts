@@ -78,10 +78,15 @@ async function done(context: RunContext, task: Task, report: JobReport): Promise
   const held = await writeTask(context, task, { status: 'RUNNING' });
   const { job } = kindOf(task);
   if (!held || !job) return [];
-  const { changed, result, continued } = await job.done(context, task, report.result);
+  const {
+    changed,
+    end = SUCCESS,
+    result,
+    continued,
+  } = await job.done(context, task, report.result);
   const written = continued
     ? await writeTask(context, task, continued as Prisma.TaskUncheckedUpdateManyInput)
-    : await endTask(context, task, SUCCESS, {
+    : await endTask(context, task, end, {
         resultType: result?.type ?? null,
         resultId: result?.id ?? null,
       });

@@ -12,6 +12,8 @@ export interface KnownVm {
   readonly generation: number;
   readonly observedGeneration: number;
   readonly capacityClaimed: boolean;
+  /** On its way from another node: that this one does not have it yet is no news. */
+  readonly arriving?: boolean;
 }
 
 /** One virtual machine of a report. `generation`: the newest that the agent has finished, done or failed. */
@@ -47,6 +49,7 @@ export function observe(vm: KnownVm, seen: Observation | null): Verdict {
     taskEnd: null,
     statusMessage: null,
   };
+  if (seen === null && vm.arriving === true && vm.desiredState !== 'STOPPED') return unchanged;
   if (seen === null) return absent(vm, unchanged);
   if (seen.generation < vm.observedGeneration) return unchanged; // an older report, overtaken
   if (seen.generation < vm.generation)

@@ -6,6 +6,7 @@ import { NodeSpecInput, SystemInfoInput } from '../node/spec-schema.js';
 import type { JobVolume } from '../task/kinds.js';
 import { TaskOperationEnum } from '../task/queries.js';
 import { DesiredStateEnum, PowerStateEnum } from '../virtual-machine/queries.js';
+import { VmSpecType } from '../virtual-machine/spec-schema.js';
 import { type AssignmentResult, reportNode } from './commands.js';
 import type { JobResultPart } from './jobs.js';
 
@@ -81,6 +82,12 @@ const Assignment = builder.objectRef<AssignmentResult>('Assignment').implement({
     }),
     vcpus: t.exposeInt('vcpus', { description: 'Its virtual processors.' }),
     memoryMib: t.exposeInt('memoryMib', { description: 'Its memory in MiB.' }),
+    spec: t.field({
+      type: VmSpecType,
+      nullable: true,
+      description: 'What it is made of; null for a machine that was carried over without it.',
+      resolve: (a) => a.spec,
+    }),
     guestOs: t.exposeString('guestOs', {
       nullable: true,
       description: 'The operating system inside.',

@@ -67,12 +67,16 @@ export interface TaskKind {
   };
   /** Absent: it cannot be cancelled. */
   cancellable?(task: Task): boolean;
+  /** Writes what follows from success, where an agent brought a machine to its desired state. */
+  finish?(context: RunContext, task: Task): Promise<Change[]>;
   /** Puts things right after an end other than success. The task's row has been written; its machine's row is locked. */
   undo(context: RunContext, task: Task, end: TaskEnd): Promise<Change[]>;
 }
 
 export interface JobDone {
   readonly changed: readonly Change[];
+  /** When what the agent did came too late to count. */
+  readonly end?: TaskEnd;
   readonly result?: { readonly type: string; readonly id: string };
   /** The task goes on with these columns instead of ending. */
   readonly continued?: Partial<Pick<Task, 'nodeId' | 'generation' | 'progressPercent'>> & {

@@ -56,6 +56,10 @@ export const TaskOperationEnum = builder.enumType('TaskOperation', {
       description: 'Move to another hypervisor node.',
     },
     RESIZE: { value: enums.TaskOperation.RESIZE, description: 'Change processors and memory.' },
+    RECONFIGURE: {
+      value: enums.TaskOperation.RECONFIGURE,
+      description: 'Attach or detach devices.',
+    },
     PROVISION: {
       value: enums.TaskOperation.PROVISION,
       description: 'Make the volumes of a new virtual machine.',

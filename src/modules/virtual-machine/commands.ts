@@ -13,9 +13,9 @@ import {
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { ProjectEntity } from '../project/queries.js';
 import { claimQuota } from '../project/quota.js';
+import { readIdle } from './begin.js';
 import { usageChange } from './changes.js';
 import { choosePlacement, placementSettings } from './place-vm.js';
-import { readIdle } from './power-commands.js';
 import { VirtualMachineEntity } from './queries.js';
 import { attachVolumes, checkReferences, groupIdsOf } from './references.js';
 import { resourcesOf, specInput } from './spec.js';

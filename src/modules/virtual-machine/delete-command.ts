@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { idOf, optional, version } from '../../core/input.js';
 import { ConflictError, InvalidStateError, ProtectedError } from '../../errors.js';
-import { beginTask, readIdle, taskChanges } from './power-commands.js';
+import { beginTask, readIdle, taskChanges } from './begin.js';
 import { VirtualMachineEntity } from './queries.js';
 import { removeVirtualMachine } from './remove.js';
 import { decide } from './rules.js';

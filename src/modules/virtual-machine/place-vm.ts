@@ -1,9 +1,9 @@
 /** Placement against the database: reads the candidates, lets the rules decide, and claims capacity. */
 import type { RunContext } from '../../core/command.js';
 import type { Tx } from '../../data/client.js';
-import { NoSuitableNodeError } from '../../errors.js';
+import { type NodeVerdict, NoSuitableNodeError } from '../../errors.js';
 import { claimCapacity } from '../node/capacity.js';
-import { capacityOf } from '../node/rules.js';
+import { type Capacity, capacityOf } from '../node/rules.js';
 import {
   type Candidate,
   type Placement,
@@ -52,16 +52,52 @@ export async function claimPlacement(
   );
 }
 
+/** The pools of the volumes that are attached to a machine, as placement asks for them. */
+export async function poolsOf(
+  tx: Tx,
+  vmId: string,
+): Promise<NonNullable<PlacementRequest['pools']>> {
+  const pools = await tx.storagePool.findMany({
+    where: { volumes: { some: { attachedVmId: vmId } } },
+    select: { name: true, assignedNodeIds: true },
+  });
+  return pools.map(({ name, assignedNodeIds }) => ({ name, nodeIds: assignedNodeIds }));
+}
+
+/** Why a node cannot take this much more. */
+export async function shortfall(
+  tx: Tx,
+  nodeId: string,
+  more: Capacity,
+  { overcommit, policy }: PlacementSettings,
+  pools: PlacementRequest['pools'] = [],
+): Promise<NodeVerdict> {
+  const request = {
+    resources: more,
+    constraints: { requiredNodeIds: [nodeId] },
+    clusterId: null,
+    preferredNodeId: null,
+    pools,
+  };
+  const nodes = await readCandidates(tx, '', request, [nodeId]);
+  const [verdict] = place(request, nodes, { overcommit, policy }).verdicts;
+  return verdict ?? { nodeId, hostname: '', fits: false, reasons: ['is gone'], score: null };
+}
+
 async function readCandidates(
   tx: Tx,
   projectId: string,
   request: PlacementRequest,
+  only?: readonly string[],
 ): Promise<Candidate[]> {
   const { constraints, clusterId } = request;
   const wantsNeighbours =
     constraints?.affinityLabels !== undefined || constraints?.antiAffinityLabels !== undefined;
   const nodes = await tx.node.findMany({
-    where: clusterId === null ? {} : { clusterId },
+    where: {
+      ...(clusterId === null ? {} : { clusterId }),
+      ...(only ? { id: { in: [...only] } } : {}),
+    },
     select: {
       id: true,
       hostname: true,

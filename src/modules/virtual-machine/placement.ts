@@ -23,6 +23,8 @@ export interface PlacementRequest {
   readonly constraints: VmSpec['placement'];
   /** Must be in this cluster, if given. */
   readonly clusterId: string | null;
+  /** The storage pools of its volumes: it runs only where all of them can be reached. No nodes named: everywhere. */
+  readonly pools?: readonly { readonly name: string; readonly nodeIds: readonly string[] }[];
   /** Where it was last: better, all else being equal. */
   readonly preferredNodeId: string | null;
 }
@@ -75,6 +77,10 @@ function obstacles(request: PlacementRequest, node: Candidate, overcommit: Overc
   if (constraints?.requiredNodeIds && !constraints.requiredNodeIds.includes(node.id))
     reasons.push('is not among the required nodes');
   if (constraints?.excludedNodeIds?.includes(node.id)) reasons.push('is excluded');
+  for (const pool of request.pools ?? []) {
+    if (pool.nodeIds.length > 0 && !pool.nodeIds.includes(node.id))
+      reasons.push(`cannot reach the storage pool ${pool.name}`);
+  }
   const free = freeCapacity(node.allocatable, node.allocated, overcommit);
   if (free.vcpus < resources.vcpus)
     reasons.push(`has ${Math.max(0, free.vcpus)} of ${resources.vcpus} vCPUs free`);

@@ -37,14 +37,19 @@ async function requireAll(
   return found;
 }
 
-/** Checks every reference of the spec. Throws NotFoundError or ValidationError with the path of the culprit. */
+/**
+ * Checks every reference of the spec. Throws NotFoundError or ValidationError with the path of the culprit.
+ * @param base the path of the input that the one part stands in, when it is not a whole spec
+ */
 export async function checkReferences(
   context: Context,
   projectId: string,
-  spec: VmSpec,
+  spec: Pick<VmSpec, 'disks' | 'nics' | 'cdroms' | 'placement'>,
+  base?: readonly string[],
 ): Promise<void> {
   const { disks = [], nics = [], cdroms = [], placement } = spec;
-  const at = (list: string, index: number, field: string) => ['spec', list, String(index), field];
+  const at = (list: string, index: number, field: string) =>
+    base ? [...base, field] : ['spec', list, String(index), field];
   const volumes = await requireAll(
     context,
     VolumeEntity,
@@ -98,7 +103,7 @@ export async function checkReferences(
 export async function attachVolumes(
   tx: Tx,
   vmId: string,
-  spec: VmSpec,
+  spec: Pick<VmSpec, 'disks'>,
 ): Promise<{ before: Volume; after: Volume }[]> {
   const attached: { before: Volume; after: Volume }[] = [];
   for (const { volumeId } of spec.disks ?? []) {
@@ -112,13 +117,14 @@ export async function attachVolumes(
   return attached;
 }
 
-/** Frees what the machine had attached. */
+/** Frees what the machine has attached, or these volumes of it. */
 export async function detachVolumes(
   tx: Tx,
   vmId: string,
+  volumeIds?: readonly string[],
 ): Promise<{ before: Volume; after: Volume }[]> {
   const freed = await tx.volume.updateManyAndReturn({
-    where: { attachedVmId: vmId },
+    where: { attachedVmId: vmId, ...(volumeIds ? { id: { in: [...volumeIds] } } : {}) },
     data: { phase: 'READY', attachedVmId: null, devicePath: '' },
   });
   return freed.map((after) => ({

@@ -5,7 +5,8 @@
 import { InvalidStateError } from '../../errors.js';
 import type { DesiredState, PowerState } from '../../gen/client/enums.js';
 
-export type Operation =
+/** Operations whose end is a power state. */
+export type PowerOperation =
   | 'START'
   | 'STOP'
   | 'REBOOT'
@@ -15,6 +16,17 @@ export type Operation =
   | 'SUSPEND'
   | 'DELETE';
 
+/** All operations on a virtual machine that its state has a say in. */
+export type Operation =
+  | PowerOperation
+  | 'MIGRATE'
+  | 'RESIZE'
+  | 'RECONFIGURE'
+  | 'CREATE_SNAPSHOT'
+  | 'REVERT_SNAPSHOT'
+  | 'DELETE_SNAPSHOT'
+  | 'CLONE';
+
 interface OperationRule {
   /** States that the operation starts from. */
   readonly from: readonly PowerState[];
@@ -22,7 +34,8 @@ interface OperationRule {
   readonly already: readonly PowerState[];
   /** Further states that it starts from when the caller forces it. */
   readonly forced: readonly PowerState[];
-  readonly desired: DesiredState;
+  /** What should be from then on; null: as before. */
+  readonly desired: DesiredState | null;
   /** What to do instead, by state. */
   readonly hints: Partial<Record<PowerState, string>>;
 }
@@ -103,6 +116,75 @@ export const OPERATIONS: Readonly<Record<Operation, OperationRule>> = {
       SUSPENDED: 'Stop it first, or set "force".',
       UNKNOWN: ASK_THE_NODE,
     },
+  },
+  MIGRATE: {
+    from: ['RUNNING', 'PAUSED', 'STOPPED'],
+    already: [],
+    forced: [],
+    desired: null,
+    hints: {
+      SUSPENDED: 'Resume it first.',
+      CRASHED: 'Start or stop it first.',
+      UNKNOWN: ASK_THE_NODE,
+    },
+  },
+  RESIZE: {
+    from: ['STOPPED', 'RUNNING'],
+    already: [],
+    forced: [],
+    desired: null,
+    hints: {
+      PAUSED: 'Stop it first.',
+      SUSPENDED: 'Stop it first.',
+      CRASHED: 'Stop it first.',
+      UNKNOWN: ASK_THE_NODE,
+    },
+  },
+  RECONFIGURE: {
+    from: ['STOPPED', 'RUNNING'],
+    already: [],
+    forced: [],
+    desired: null,
+    hints: {
+      PAUSED: 'Resume or stop it first.',
+      SUSPENDED: 'Resume or stop it first.',
+      CRASHED: 'Stop it first.',
+      UNKNOWN: ASK_THE_NODE,
+    },
+  },
+  CREATE_SNAPSHOT: {
+    from: ['RUNNING', 'PAUSED', 'STOPPED', 'SUSPENDED'],
+    already: [],
+    forced: [],
+    desired: null,
+    hints: { CRASHED: 'Stop it first.', UNKNOWN: ASK_THE_NODE },
+  },
+  REVERT_SNAPSHOT: {
+    from: ['STOPPED'],
+    already: [],
+    forced: ['RUNNING', 'PAUSED', 'SUSPENDED', 'CRASHED'],
+    desired: 'STOPPED',
+    hints: {
+      RUNNING: 'Stop it first, or set "force".',
+      PAUSED: 'Stop it first, or set "force".',
+      SUSPENDED: 'Stop it first, or set "force".',
+      CRASHED: 'Stop it first, or set "force".',
+      UNKNOWN: ASK_THE_NODE,
+    },
+  },
+  DELETE_SNAPSHOT: {
+    from: ['RUNNING', 'PAUSED', 'STOPPED', 'SUSPENDED', 'CRASHED'],
+    already: [],
+    forced: [],
+    desired: null,
+    hints: { UNKNOWN: ASK_THE_NODE },
+  },
+  CLONE: {
+    from: ['STOPPED', 'RUNNING', 'PAUSED', 'SUSPENDED'],
+    already: [],
+    forced: [],
+    desired: null,
+    hints: { CRASHED: 'Stop it first.', UNKNOWN: ASK_THE_NODE },
   },
 };
 

@@ -167,12 +167,12 @@ builder.prismaObjectField(TaskRef, 'virtualMachine', (t) =>
   ),
 );
 
-const virtualMachine = {
+export const virtualMachinePart = {
   entity: VirtualMachineEntity,
   description: 'The virtual machine as it now is.',
   id: (r: { virtualMachineId: string }) => r.virtualMachineId,
 };
-const task = {
+export const taskPart = {
   entity: TaskEntity,
   description: 'The task that does it; null when there was nothing to do.',
   id: (r: { taskId: string | null }) => r.taskId,
@@ -194,7 +194,7 @@ mutationField('createVirtualMachine', createVirtualMachine, {
       description: 'Refuse to delete it until this is switched off.',
     }),
   }),
-  entities: { virtualMachine },
+  entities: { virtualMachine: virtualMachinePart },
   fields: (t) => ({
     placement: t.field({
       type: [VerdictType],
@@ -215,7 +215,7 @@ mutationField('updateVirtualMachine', updateVirtualMachine, {
     deletionProtected: t.boolean({ description: 'Whether every path refuses to delete it.' }),
     expectedVersion: expectedVersion(t),
   }),
-  entities: { virtualMachine },
+  entities: { virtualMachine: virtualMachinePart },
 });
 
 mutationField('deleteVirtualMachine', deleteVirtualMachine, {
@@ -226,7 +226,7 @@ mutationField('deleteVirtualMachine', deleteVirtualMachine, {
     force: t.boolean({ description: 'Power it off first if it runs.' }),
     expectedVersion: expectedVersion(t),
   }),
-  entities: { task },
+  entities: { task: taskPart },
   fields: (t) => ({
     deletedVirtualMachineId: deletedId(t, 'VirtualMachine', 'deletedVirtualMachineId'),
   }),
@@ -286,6 +286,6 @@ for (const [name, command, description, forcible] of operations) {
         ? { force: t.boolean({ description: 'Power off at once, without waiting for the guest.' }) }
         : {}),
     }),
-    entities: { virtualMachine, task },
+    entities: { virtualMachine: virtualMachinePart, task: taskPart },
   });
 }

@@ -4,7 +4,7 @@ import * as kinds from './spec-enums.js';
 
 const required = (description: string) => ({ required: true as const, description });
 
-const Cpu = builder.inputType('VirtualMachineCpuInput', {
+export const CpuInput = builder.inputType('VirtualMachineCpuInput', {
   description: 'Virtual processors: cores x sockets x threads of each core, 256 at most.',
   fields: (t) => ({
     cores: t.int(required('Cores of each socket.')),
@@ -14,7 +14,7 @@ const Cpu = builder.inputType('VirtualMachineCpuInput', {
   }),
 });
 
-const Memory = builder.inputType('VirtualMachineMemoryInput', {
+export const MemoryInput = builder.inputType('VirtualMachineMemoryInput', {
   description: 'Memory of a virtual machine.',
   fields: (t) => ({
     sizeMib: t.int(required('In MiB, from 256 to 1,048,576.')),
@@ -23,7 +23,7 @@ const Memory = builder.inputType('VirtualMachineMemoryInput', {
   }),
 });
 
-const Disk = builder.inputType('VirtualMachineDiskInput', {
+export const DiskInput = builder.inputType('VirtualMachineDiskInput', {
   description: 'A disk of a virtual machine.',
   fields: (t) => ({
     name: t.string(required('Unique within the machine.')),
@@ -35,7 +35,7 @@ const Disk = builder.inputType('VirtualMachineDiskInput', {
   }),
 });
 
-const Nic = builder.inputType('VirtualMachineNicInput', {
+export const NicInput = builder.inputType('VirtualMachineNicInput', {
   description: 'A network interface of a virtual machine.',
   fields: (t) => ({
     name: t.string(required('Unique within the machine.')),
@@ -107,10 +107,10 @@ const Provisioning = builder.inputType('VirtualMachineProvisioningInput', {
 export const VmSpecInput = builder.inputType('VirtualMachineSpecInput', {
   description: 'What a virtual machine is made of. What is not given is left to the node.',
   fields: (t) => ({
-    cpu: t.field({ type: Cpu, ...required('Its processors.') }),
-    memory: t.field({ type: Memory, ...required('Its memory.') }),
-    disks: t.field({ type: [Disk], description: 'Its disks.' }),
-    nics: t.field({ type: [Nic], description: 'Its network interfaces.' }),
+    cpu: t.field({ type: CpuInput, ...required('Its processors.') }),
+    memory: t.field({ type: MemoryInput, ...required('Its memory.') }),
+    disks: t.field({ type: [DiskInput], description: 'Its disks.' }),
+    nics: t.field({ type: [NicInput], description: 'Its network interfaces.' }),
     cdroms: t.field({ type: [Cdrom], description: 'Its CD-ROM drives.' }),
     display: t.field({ type: Display, description: 'Its screen.' }),
     boot: t.field({ type: Boot, description: 'How it boots.' }),

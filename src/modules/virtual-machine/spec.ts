@@ -1,25 +1,28 @@
 /** What a virtual machine is made of: the shape of `virtual_machines.spec`, its limits, and what it takes from quota and node. Pure. */
 import { z } from 'zod';
 import { idOf, ipAddress, optional } from '../../core/input.js';
+import type { Issue } from '../../errors.js';
+
+const MOST = { disks: 64, nics: 32, cdroms: 4 } as const;
 
 const partName = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a lower-case name of at most 32 characters');
 
-const cpu = z.object({
+export const cpuInput = z.object({
   cores: z.number().int().min(1).max(256),
   sockets: optional(z.number().int().min(1).max(16)),
   threadsPerCore: optional(z.number().int().min(1).max(8)),
   model: optional(z.string().max(63)),
 });
 
-const memory = z.object({
+export const memoryInput = z.object({
   sizeMib: z.number().int().min(256).max(1_048_576),
   balloonMinMib: optional(z.number().int().min(64).max(1_048_576)),
   hugePages: optional(z.boolean()),
 });
 
-const disk = z.object({
+export const diskInput = z.object({
   name: partName,
   volumeId: idOf('Volume'),
   bus: optional(z.enum(['VIRTIO_BLK', 'VIRTIO_SCSI', 'NVME', 'SATA', 'IDE'])),
@@ -32,7 +35,7 @@ const mac = z
   .string()
   .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/, 'must be a unicast MAC address in lower case');
 
-const nic = z.object({
+export const nicInput = z.object({
   name: partName,
   networkId: idOf('VirtualNetwork'),
   macAddress: optional(mac),
@@ -57,11 +60,11 @@ const placement = z.object({
 /** The parts of a spec as a caller sends them, ids in their public form. */
 export const specInput = z
   .object({
-    cpu,
-    memory,
-    disks: optional(z.array(disk).max(64)),
-    nics: optional(z.array(nic).max(32)),
-    cdroms: optional(z.array(z.object({ imageId: idOf('Image') })).max(4)),
+    cpu: cpuInput,
+    memory: memoryInput,
+    disks: optional(z.array(diskInput).max(MOST.disks)),
+    nics: optional(z.array(nicInput).max(MOST.nics)),
+    cdroms: optional(z.array(z.object({ imageId: idOf('Image') })).max(MOST.cdroms)),
     display: optional(z.object({ type: z.enum(['VNC', 'SPICE', 'NONE']) })),
     boot: optional(
       z.object({
@@ -87,55 +90,54 @@ export const specInput = z
     hotAdd: optional(z.boolean()),
   })
   .superRefine((spec, context) => {
-    const total = vcpusOf(spec);
-    if (total > 256) {
-      context.addIssue({
-        code: 'custom',
-        path: ['cpu'],
-        message: `cores x sockets x threadsPerCore must be 256 at most, not ${total}`,
-      });
-    }
-    const { balloonMinMib } = spec.memory;
-    if (balloonMinMib !== undefined && balloonMinMib > spec.memory.sizeMib) {
-      context.addIssue({
-        code: 'custom',
-        path: ['memory', 'balloonMinMib'],
-        message: 'must not exceed sizeMib',
-      });
-    }
-    distinct(spec.disks, 'name', 'disks', context);
-    distinct(spec.disks, 'volumeId', 'disks', context);
-    distinct(
-      spec.disks?.filter((d) => d.bootOrder !== undefined),
-      'bootOrder',
-      'disks',
-      context,
-    );
-    distinct(spec.nics, 'name', 'nics', context);
-    distinct(
-      spec.nics?.filter((n) => n.macAddress !== undefined),
-      'macAddress',
-      'nics',
-      context,
-    );
+    for (const { path, message } of specFaults(spec))
+      context.addIssue({ code: 'custom', path: [...path], message });
   });
 
-function distinct<T extends object>(
-  parts: readonly T[] | undefined,
+type Sized = Pick<VmSpec, 'cpu' | 'memory'>;
+
+/** What is wrong with the parts of a spec together; each alone has been checked. */
+export function specFaults(spec: Sized & Pick<VmSpec, 'disks' | 'nics' | 'cdroms'>): Issue[] {
+  const { disks = [], nics = [], cdroms = [] } = spec;
+  return [
+    ...sizeFaults(spec),
+    ...repeated(disks, 'name', 'disks'),
+    ...repeated(disks, 'volumeId', 'disks'),
+    ...repeated(disks, 'bootOrder', 'disks'),
+    ...repeated(nics, 'name', 'nics'),
+    ...repeated(nics, 'macAddress', 'nics'),
+    ...tooMany(disks, MOST.disks, 'disks'),
+    ...tooMany(nics, MOST.nics, 'nics'),
+    ...tooMany(cdroms, MOST.cdroms, 'cdroms'),
+  ];
+}
+
+function sizeFaults(spec: Sized): Issue[] {
+  const faults: Issue[] = [];
+  const total = vcpusOf(spec);
+  if (total > 256) {
+    const message = `cores x sockets x threadsPerCore must be 256 at most, not ${total}`;
+    faults.push({ path: ['cpu'], message });
+  }
+  const { balloonMinMib, sizeMib } = spec.memory;
+  if (balloonMinMib !== undefined && balloonMinMib > sizeMib)
+    faults.push({ path: ['memory', 'balloonMinMib'], message: 'must not exceed sizeMib' });
+  return faults;
+}
+
+function repeated<T extends object>(
+  parts: readonly T[],
   key: keyof T & string,
   list: string,
-  context: z.RefinementCtx,
-): void {
-  const seen = new Set<unknown>();
-  for (const part of parts ?? []) {
-    if (seen.has(part[key]))
-      context.addIssue({
-        code: 'custom',
-        path: [list, key],
-        message: `${String(part[key])} is there twice`,
-      });
-    seen.add(part[key]);
-  }
+): Issue[] {
+  const values = parts.map((part) => part[key]).filter((value) => value !== undefined);
+  return values
+    .filter((value, i) => values.indexOf(value) !== i)
+    .map((value) => ({ path: [list, key], message: `${String(value)} is there twice` }));
+}
+
+function tooMany(parts: readonly object[], most: number, list: string): Issue[] {
+  return parts.length > most ? [{ path: [list], message: `there can be ${most} at most` }] : [];
 }
 
 /** As it is stored: UUIDs instead of public ids, and nothing that the caller did not send. */

@@ -1,0 +1,110 @@
+/** How operations on virtual machines begin: on an idle machine, with a task that watches over what follows. */
+import type { Change, RunContext } from '../../core/command.js';
+import { readForEdit } from '../../core/versioned.js';
+import type { Tx } from '../../data/client.js';
+import { ConflictError } from '../../errors.js';
+import type { Prisma, Task, VirtualMachine } from '../../gen/client/client.js';
+import type { TaskOperation } from '../../gen/client/enums.js';
+import { requireIdle } from '../task/idle.js';
+import { VirtualMachineEntity } from './queries.js';
+import { nextGeneration, OPERATIONS, type Operation } from './rules.js';
+
+const resourceType = 'VirtualMachine';
+
+type TaskColumns = Partial<Prisma.TaskUncheckedCreateInput>;
+
+/** The answer of every operation: without a task, there was nothing to do. */
+export interface OperationResult {
+  readonly virtualMachineId: string;
+  readonly taskId: string | null;
+}
+
+/** The machine, unless a task is at work on it: then BusyError names the task. */
+export async function readIdle(tx: Tx, id: string): Promise<VirtualMachine> {
+  const vm = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, id);
+  await requireIdle(tx, { virtualMachineId: id }, vm.name);
+  return vm;
+}
+
+/**
+ * Writes what should be, with the next generation, and the task that watches over it. The machine must still be as it was read:
+ * a report that came in meanwhile may have changed what the decision was made from, or given back the capacity it relies on.
+ */
+export async function beginTask(
+  context: RunContext,
+  before: VirtualMachine,
+  operation: Operation,
+  force: boolean,
+  columns: Prisma.VirtualMachineUncheckedUpdateManyInput = {},
+  task: TaskColumns = {},
+): Promise<{ after: VirtualMachine; task: Task }> {
+  const { tx } = context;
+  const generation = nextGeneration(before);
+  const { id, powerState, capacityClaimed } = before;
+  const [after] = await tx.virtualMachine.updateManyAndReturn({
+    where: { id, generation: before.generation, powerState, capacityClaimed },
+    data: {
+      generation,
+      desiredState: OPERATIONS[operation].desired ?? before.desiredState,
+      statusMessage: '',
+      ...columns,
+    },
+  });
+  if (!after) throw new ConflictError(resourceType, null);
+  return { after, task: await createTask(context, after, operation, { force, ...task }) };
+}
+
+/**
+ * Begins a job about a machine, which goes on being what it is meanwhile. The machine must still be as it was read;
+ * that no other task is at work on it is for the unique index of unfinished tasks to judge.
+ */
+export async function beginJob(
+  context: RunContext,
+  vm: VirtualMachine,
+  operation: TaskOperation,
+  columns: TaskColumns,
+): Promise<Task> {
+  const { id, generation, powerState } = vm;
+  const held = await context.tx.$queryRaw<unknown[]>`
+    SELECT id FROM virtual_machines
+    WHERE id = ${id}::uuid AND generation = ${generation} AND power_state = ${powerState}::power_state FOR UPDATE`;
+  if (held.length === 0) throw new ConflictError(resourceType, null);
+  return createTask(context, vm, operation, {
+    deadlineAt: new Date(context.now.getTime() + context.services.config.tasks.jobTimeoutMs),
+    ...columns,
+  });
+}
+
+function createTask(
+  { tx, viewer, now, newId, services }: RunContext,
+  vm: VirtualMachine,
+  operation: TaskOperation,
+  columns: TaskColumns,
+): Promise<Task> {
+  return tx.task.create({
+    data: {
+      id: newId(),
+      operation,
+      resourceType,
+      resourceId: vm.id,
+      resourceName: vm.name,
+      virtualMachineId: vm.id,
+      nodeId: vm.nodeId,
+      projectId: vm.projectId,
+      generation: vm.generation,
+      createdById: viewer.userId,
+      createdByName: viewer.name,
+      createdAt: now,
+      deadlineAt: new Date(now.getTime() + services.config.tasks.timeoutMs),
+      ...columns,
+    },
+  });
+}
+
+export function taskChanges(before: VirtualMachine, after: VirtualMachine, task: Task): Change[] {
+  return [{ type: resourceType, id: after.id, before, after }, newTask(task)];
+}
+
+export function newTask(task: Task): Change {
+  return { type: 'Task', id: task.id, before: null, after: task };
+}

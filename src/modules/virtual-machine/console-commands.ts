@@ -1,0 +1,108 @@
+/**
+ * Tickets to the console of a machine: a caller asks for one, and the console proxy of the machine's node redeems it, once.
+ * They live in what may be lost, under a hash: whoever reads that store cannot use them.
+ */
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { defineCommand } from '../../core/command.js';
+import type { Call } from '../../core/context.js';
+import { idOf } from '../../core/input.js';
+import { hashToken } from '../../core/tokens.js';
+import { readForEdit } from '../../core/versioned.js';
+import { ephemeralKeys, ephemeralTtlMs } from '../../ephemeral/keys.js';
+import { InvalidStateError, NotFoundError } from '../../errors.js';
+import type { VirtualMachine } from '../../gen/client/client.js';
+import { encodeGlobalId } from '../../ids.js';
+import { NodeEntity } from '../node/queries.js';
+import { VirtualMachineEntity } from './queries.js';
+import { allowedOperations } from './rules.js';
+import { readSpec } from './spec.js';
+
+interface Ticket {
+  readonly virtualMachineId: string;
+  readonly nodeId: string;
+  readonly display: string;
+  readonly userId: string | null;
+  readonly username: string;
+}
+
+export const createConsoleTicket = defineCommand({
+  name: 'virtualMachine.createConsoleTicket',
+  resourceType: 'VirtualMachine',
+  permission: 'vm:console',
+  subject: (input: { virtualMachineId: string }) => ({
+    entity: VirtualMachineEntity,
+    id: input.virtualMachineId,
+    path: ['virtualMachineId'],
+  }),
+  input: z.object({ virtualMachineId: idOf('VirtualMachine') }),
+  errors: [InvalidStateError],
+  prepare: () => Promise.resolve({ ticket: randomBytes(32).toString('base64url') }),
+  async run({ tx, now, prepared }, { virtualMachineId }) {
+    const vm = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, virtualMachineId);
+    const display = readSpec(vm.spec)?.display?.type ?? 'VNC';
+    const shown = vm.powerState === 'RUNNING' || vm.powerState === 'PAUSED';
+    if (!shown || !vm.nodeId || display === 'NONE') {
+      const why = display === 'NONE' ? 'It has no display.' : 'Start it first.';
+      throw new InvalidStateError('CONSOLE', vm.powerState, allowedOperations(vm.powerState), why);
+    }
+    const expiresAt = new Date(now.getTime() + ephemeralTtlMs.consoleTicket).toISOString();
+    return {
+      result: {
+        virtualMachineId,
+        nodeId: vm.nodeId,
+        display: display as string,
+        expiresAt,
+        ticket: null as string | null,
+      },
+      once: { ticket: prepared.ticket },
+      changed: [],
+    };
+  },
+  async after({ services, viewer }: Call, { virtualMachineId, nodeId, display }, { ticket }) {
+    const kept: Ticket = {
+      virtualMachineId,
+      nodeId,
+      display,
+      userId: viewer?.userId ?? null,
+      username: viewer?.name ?? '',
+    };
+    const key = ephemeralKeys.consoleTicket(hashToken(ticket));
+    await services.ephemeral.set(key, JSON.stringify(kept), ephemeralTtlMs.consoleTicket);
+  },
+});
+
+/** For the console proxy of a node, which signs in as the node's agent. Whoever deletes the ticket has it: it opens one console. */
+export const redeemConsoleTicket = defineCommand({
+  name: 'node.redeemConsoleTicket',
+  resourceType: 'HypervisorNode',
+  permission: 'node:report',
+  subject: (input: { nodeId: string }) => ({
+    entity: NodeEntity,
+    id: input.nodeId,
+    path: ['nodeId'],
+  }),
+  input: z.object({ nodeId: idOf('HypervisorNode'), ticket: z.string().min(1).max(128) }),
+  errors: [],
+  async prepare({ services }: Call, { nodeId, ticket }, dryRun) {
+    const key = ephemeralKeys.consoleTicket(hashToken(ticket));
+    const text = await services.ephemeral.get(key);
+    const kept = text === null ? null : (JSON.parse(text) as Ticket);
+    if (kept?.nodeId !== nodeId) return null;
+    return dryRun || (await services.ephemeral.delete(key)) ? kept : null;
+  },
+  async run({ tx, prepared }, { nodeId }) {
+    const vm =
+      prepared &&
+      (await tx.virtualMachine.findFirst({ where: { id: prepared.virtualMachineId, nodeId } }));
+    if (!prepared || !vm) throw new NotFoundError('ConsoleTicket', ['ticket']);
+    return {
+      result: {
+        virtualMachineId: encodeGlobalId('VirtualMachine', vm.id),
+        display: prepared.display,
+        username: prepared.username,
+      },
+      changed: [],
+    };
+  },
+});

@@ -1,0 +1,129 @@
+/** Moving a machine to another project, with its volumes and snapshots: quota is taken there and given back here, in one transaction. */
+import { z } from 'zod';
+import { may } from '../../core/authz.js';
+import { type Change, defineCommand, type RunContext } from '../../core/command.js';
+import { requireVisible } from '../../core/entity.js';
+import { idOf, version } from '../../core/input.js';
+import { updateVersioned } from '../../core/versioned.js';
+import {
+  AlreadyExistsError,
+  ConflictError,
+  ForbiddenError,
+  QuotaExceededError,
+  ValidationError,
+} from '../../errors.js';
+import type { VirtualMachine, Volume } from '../../gen/client/client.js';
+import { capacityOf } from '../node/rules.js';
+import { ProjectEntity } from '../project/queries.js';
+import { claimQuota, releaseQuota } from '../project/quota.js';
+import { VolumeEntity } from '../storage/queries.js';
+import { readIdle } from './begin.js';
+import { usageChange } from './changes.js';
+import { VirtualMachineEntity } from './queries.js';
+import { readSpec } from './spec.js';
+
+const GIB = 1024 ** 3;
+
+export const moveVirtualMachine = defineCommand({
+  name: 'virtualMachine.move',
+  resourceType: 'VirtualMachine',
+  permission: 'vm:update',
+  subject: (input: { id: string }) => ({ entity: VirtualMachineEntity, id: input.id }),
+  input: z.object({
+    id: idOf('VirtualMachine'),
+    projectId: idOf('Project'),
+    expectedVersion: version,
+  }),
+  errors: [AlreadyExistsError, QuotaExceededError],
+  lock: (input) => [`vm/${input.id}`],
+  async run(context, { id, projectId, expectedVersion }) {
+    const { tx, viewer } = context;
+    await requireVisible(tx, ProjectEntity, viewer, projectId, { id: true }, ['projectId']);
+    if (!may(viewer, 'vm:create', projectId)) throw new ForbiddenError('vm:create');
+    const before = await readIdle(tx, id);
+    if (expectedVersion != null && before.version !== expectedVersion)
+      throw new ConflictError('VirtualMachine', before.version);
+    const result = { virtualMachineId: id };
+    if (before.projectId === projectId) return { result, changed: [] };
+    await refuseTies(context, before, projectId);
+    await refuseTakenName(context, before.name, projectId);
+
+    const volumes = await tx.volume.findMany({ where: { attachedVmId: id } });
+    const held = {
+      virtualMachines: 1,
+      vcpus: capacityOf(before.resources).vcpus,
+      memoryMib: capacityOf(before.resources).memoryMib,
+      volumes: volumes.length,
+      storageGib: volumes.reduce((sum, v) => sum + Math.ceil(Number(v.sizeBytes) / GIB), 0),
+      snapshots: await tx.vmSnapshot.count({ where: { virtualMachineId: id } }),
+    };
+    // In one order everywhere, so that two moves in opposite directions do not wait for each other.
+    const steps = [
+      { project: projectId, take: () => claimQuota(tx, projectId, held) },
+      { project: before.projectId, take: () => releaseQuota(tx, before.projectId, held) },
+    ].sort((a, b) => (a.project < b.project ? -1 : 1));
+    for (const { take } of steps) await take();
+
+    const after = await updateVersioned(tx, VirtualMachineEntity, before, { projectId });
+    const moved: Change[] = [];
+    for (const volume of volumes) {
+      const now = await updateVersioned<Volume>(tx, VolumeEntity, volume, { projectId });
+      moved.push({ type: 'Volume', id: volume.id, before: volume, after: now });
+    }
+    return {
+      result,
+      changed: [
+        { type: 'VirtualMachine', id, before, after },
+        ...moved,
+        usageChange(before.projectId),
+        usageChange(projectId),
+      ],
+    };
+  },
+});
+
+async function refuseTakenName({ tx }: RunContext, name: string, projectId: string): Promise<void> {
+  if ((await tx.virtualMachine.count({ where: { projectId, name, deletedAt: null } })) > 0)
+    throw new AlreadyExistsError('VirtualMachine', 'name', name);
+}
+
+/** Groups, networks, images and pools that are its project's own cannot follow it: they are named, to be taken off first. */
+async function refuseTies(
+  { tx }: RunContext,
+  vm: VirtualMachine,
+  projectId: string,
+): Promise<void> {
+  const spec = readSpec(vm.spec);
+  const foreign = { not: projectId };
+  const groups = await tx.securityGroup.findMany({
+    where: { projectId: foreign, virtualMachines: { some: { virtualMachineId: vm.id } } },
+    select: { name: true },
+  });
+  const networks = await tx.virtualNetwork.findMany({
+    where: { id: { in: spec?.nics?.map((nic) => nic.networkId) ?? [] }, projectId: foreign },
+    select: { name: true },
+  });
+  const images = await tx.image.findMany({
+    where: {
+      id: { in: spec?.cdroms?.map((cdrom) => cdrom.imageId) ?? [] },
+      projectId: foreign,
+      public: false,
+    },
+    select: { name: true },
+  });
+  const pools = await tx.storagePool.findMany({
+    where: { projectId: foreign, volumes: { some: { attachedVmId: vm.id } } },
+    select: { name: true },
+  });
+  const ties = [
+    ...groups.map(({ name }) => `the security group ${name}`),
+    ...networks.map(({ name }) => `the network ${name}`),
+    ...images.map(({ name }) => `the image ${name}`),
+    ...pools.map(({ name }) => `the storage pool ${name}`),
+  ];
+  if (ties.length > 0)
+    throw ValidationError.of(
+      ['projectId'],
+      `It uses ${ties.join(', ')} of its project: detach first.`,
+    );
+}

@@ -1,0 +1,122 @@
+/** Mutations of virtual machines beyond power: size, place, project, devices and console. */
+import { expectedVersion, target } from '../../graphql/fields.js';
+import { mutationField } from '../../graphql/mutation.js';
+import { createConsoleTicket, redeemConsoleTicket } from './console-commands.js';
+import * as devices from './device-commands.js';
+import { migrateVirtualMachine } from './migrate-command.js';
+import { moveVirtualMachine } from './move-command.js';
+import { resizeVirtualMachine } from './resize-command.js';
+import { taskPart, virtualMachinePart } from './schema.js';
+import { CpuInput, DiskInput, MemoryInput } from './spec-inputs.js';
+
+const entities = { virtualMachine: virtualMachinePart, task: taskPart };
+
+mutationField('resizeVirtualMachine', resizeVirtualMachine, {
+  description:
+    'Changes processors and memory: at once while the machine is off; while it runs it can grow, if its spec has hotAdd. What is not given of a part stays.',
+  input: (t) => ({
+    id: target(t, 'virtual machine'),
+    cpu: t.field({ type: CpuInput, description: 'Its processors.' }),
+    memory: t.field({ type: MemoryInput, description: 'Its memory.' }),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities,
+});
+
+mutationField('migrateVirtualMachine', migrateVirtualMachine, {
+  description:
+    'Moves a virtual machine to another node: live while it runs, at once while it is off. Follow and cancel the task.',
+  input: (t) => ({
+    id: target(t, 'virtual machine'),
+    targetNodeId: t.id({ description: 'Where to; the best node that has room, if not given.' }),
+    timeoutSeconds: t.int({
+      description: 'When to give up, from 10 to 86,400; tasks.job_timeout if not given.',
+    }),
+  }),
+  entities,
+});
+
+mutationField('moveVirtualMachine', moveVirtualMachine, {
+  description:
+    'Moves a virtual machine to another project, with its volumes and snapshots. Groups, networks and images that only its project has must be taken off first.',
+  input: (t) => ({
+    id: target(t, 'virtual machine'),
+    projectId: t.id({ required: true, description: 'The project that it is to belong to.' }),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities: { virtualMachine: virtualMachinePart },
+});
+
+mutationField('attachVolume', devices.attachVolume, {
+  description: 'Attaches a volume to a virtual machine that is off or runs.',
+  input: (t) => ({
+    virtualMachineId: target(t, 'virtual machine'),
+    disk: t.field({ type: DiskInput, required: true, description: 'The volume as a disk.' }),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities,
+});
+
+mutationField('detachVolume', devices.detachVolume, {
+  description: 'Detaches a volume. While the machine runs, the volume is free when the task ends.',
+  input: (t) => ({
+    virtualMachineId: target(t, 'virtual machine'),
+    volumeId: t.id({ required: true, description: 'The volume.' }),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities,
+});
+
+for (const [name, command, description] of [
+  ['attachCdrom', devices.attachCdrom, 'Puts an image into a CD-ROM drive of its own.'],
+  ['detachCdrom', devices.detachCdrom, 'Takes an image out, with its drive.'],
+] as const) {
+  mutationField(name, command, {
+    description,
+    input: (t) => ({
+      virtualMachineId: target(t, 'virtual machine'),
+      imageId: t.id({ required: true, description: 'The image.' }),
+      expectedVersion: expectedVersion(t),
+    }),
+    entities,
+  });
+}
+
+mutationField('createConsoleTicket', createConsoleTicket, {
+  description:
+    'A ticket that opens the console of a running virtual machine, once, within a minute: give it to the console proxy of its node.',
+  input: (t) => ({ virtualMachineId: target(t, 'virtual machine') }),
+  entities: { virtualMachine: virtualMachinePart },
+  fields: (t) => ({
+    ticket: t.string({
+      nullable: true,
+      description: 'Shown once: null when the request is repeated with its idempotency key.',
+      resolve: ({ result }) => result.ticket,
+    }),
+    display: t.string({ description: 'VNC or SPICE.', resolve: ({ result }) => result.display }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'When it is of no use any more.',
+      resolve: ({ result }) => new Date(result.expiresAt),
+    }),
+  }),
+});
+
+mutationField('redeemConsoleTicket', redeemConsoleTicket, {
+  description: 'For the console proxy of a node: what a ticket opens. It works once.',
+  input: (t) => ({
+    nodeId: t.id({ required: true, description: "The proxy's own node." }),
+    ticket: t.string({ required: true, description: 'The ticket that a client has shown.' }),
+  }),
+  fields: (t) => ({
+    virtualMachineId: t.id({
+      description: 'The machine whose console to open.',
+      resolve: ({ result }) => result.virtualMachineId,
+    }),
+    display: t.string({ description: 'VNC or SPICE.', resolve: ({ result }) => result.display }),
+    username: t.string({
+      description: 'Who asked for the ticket.',
+      resolve: ({ result }) => result.username,
+    }),
+  }),
+});

@@ -1,0 +1,203 @@
+/**
+ * Snapshots: a tree for each machine. Taking, reverting and deleting are jobs of a node that reaches its volumes; the
+ * snapshot's own state says what is under way, and the machine is busy meanwhile.
+ */
+import { z } from 'zod';
+import { defineCommand, type RunContext } from '../../core/command.js';
+import { requireVisible } from '../../core/entity.js';
+import { description, idOf, name, optional, present, version } from '../../core/input.js';
+import { readForEdit, updateVersioned } from '../../core/versioned.js';
+import {
+  AlreadyExistsError,
+  ConflictError,
+  InvalidStateError,
+  NoSuitableNodeError,
+  NotFoundError,
+  QuotaExceededError,
+} from '../../errors.js';
+import type { VirtualMachine, VmSnapshot } from '../../gen/client/client.js';
+import type { SnapshotState } from '../../gen/client/enums.js';
+import { claimQuota } from '../project/quota.js';
+import { pickExecutor } from '../storage/executor.js';
+import { beginJob, newTask, readIdle } from './begin.js';
+import { usageChange } from './changes.js';
+import { SnapshotEntity, VirtualMachineEntity } from './queries.js';
+import { decide, nextGeneration } from './rules.js';
+import './snapshot-kinds.js';
+
+const TYPE = 'VirtualMachineSnapshot';
+const target = z.object({ virtualMachineId: idOf('VirtualMachine') });
+const common = {
+  resourceType: TYPE,
+  permission: 'vm:snapshot',
+  subject: (input: { virtualMachineId: string }) => ({
+    entity: VirtualMachineEntity,
+    id: input.virtualMachineId,
+    path: ['virtualMachineId'],
+  }),
+  lock: (input: { virtualMachineId: string }) => [`vm/${input.virtualMachineId}`],
+} as const;
+
+/** The node that the machine is on does it; for one that is off, any node that reaches its volumes. */
+async function executorFor({ tx }: RunContext, vm: VirtualMachine): Promise<string> {
+  if (vm.capacityClaimed && vm.nodeId) return vm.nodeId;
+  const pools = await tx.volume.findMany({
+    where: { attachedVmId: vm.id },
+    select: { poolId: true },
+    distinct: ['poolId'],
+  });
+  return pickExecutor(
+    tx,
+    pools.map(({ poolId }) => poolId),
+    vm.nodeId ?? undefined,
+  );
+}
+
+async function readSnapshot(
+  { tx }: RunContext,
+  virtualMachineId: string,
+  id: string,
+): Promise<VmSnapshot> {
+  const snapshot = await tx.vmSnapshot.findFirst({ where: { id, virtualMachineId } });
+  if (!snapshot) throw new NotFoundError(TYPE, ['id']);
+  return snapshot;
+}
+
+/** From one of these states to the next; it must still be as it was read. */
+async function turn(
+  { tx }: RunContext,
+  before: VmSnapshot,
+  from: readonly SnapshotState[],
+  to: SnapshotState,
+  operation: string,
+): Promise<VmSnapshot> {
+  if (!from.includes(before.state)) throw new InvalidStateError(operation, before.state, []);
+  const [after] = await tx.vmSnapshot.updateManyAndReturn({
+    where: { id: before.id, state: before.state },
+    data: { state: to },
+  });
+  if (!after) throw new ConflictError(TYPE, null);
+  return after;
+}
+
+export const createSnapshot = defineCommand({
+  ...common,
+  name: 'snapshot.create',
+  input: target.extend({ name, description: optional(description) }),
+  errors: [AlreadyExistsError, InvalidStateError, NoSuitableNodeError, QuotaExceededError],
+  label: (input) => input.name,
+  async run(context, { virtualMachineId, ...fields }) {
+    const { tx, newId, viewer } = context;
+    const vm = await readIdle(tx, virtualMachineId);
+    decide('CREATE_SNAPSHOT', vm.powerState, false);
+    await claimQuota(tx, vm.projectId, { snapshots: 1 });
+    const after = await tx.vmSnapshot.create({
+      data: {
+        id: newId(),
+        virtualMachineId,
+        name: fields.name,
+        ...present(fields),
+        parentId: vm.currentSnapshotId,
+        vmState: vm.powerState,
+        createdById: viewer.userId,
+      },
+    });
+    const nodeId = await executorFor(context, vm);
+    const details = { snapshotId: after.id };
+    const task = await beginJob(context, vm, 'CREATE_SNAPSHOT', { nodeId, details });
+    return {
+      result: { snapshotId: after.id, virtualMachineId, taskId: task.id },
+      changed: [
+        { type: TYPE, id: after.id, before: null, after, projectId: vm.projectId },
+        newTask(task),
+        usageChange(vm.projectId),
+      ],
+    };
+  },
+});
+
+export const revertSnapshot = defineCommand({
+  ...common,
+  name: 'snapshot.revert',
+  input: target.extend({ id: idOf(TYPE), force: optional(z.boolean()) }),
+  errors: [InvalidStateError, NoSuitableNodeError],
+  async run(context, { virtualMachineId, id, force = false }) {
+    const { tx } = context;
+    const before = await readIdle(tx, virtualMachineId);
+    decide('REVERT_SNAPSHOT', before.powerState, force);
+    const snapshot = await readSnapshot(context, virtualMachineId, id);
+    const after = await turn(context, snapshot, ['AVAILABLE'], 'REVERTING', 'REVERT_SNAPSHOT');
+    const nodeId = await executorFor(context, before);
+    const details = { snapshotId: id };
+    const task = await beginJob(context, before, 'REVERT_SNAPSHOT', { nodeId, details, force });
+    const changed = [
+      { type: TYPE, id, before: snapshot, after, projectId: before.projectId },
+      newTask(task),
+    ];
+    const result = { snapshotId: id, virtualMachineId, taskId: task.id };
+    if (before.powerState === 'STOPPED') return { result, changed };
+    // The same answer tells its agent to stop it and to revert: a machine that runs is not reverted by any agent.
+    const vm = await tx.virtualMachine.update({
+      where: { id: virtualMachineId },
+      data: { desiredState: 'STOPPED', generation: nextGeneration(before) },
+    });
+    const stop = { type: 'VirtualMachine', id: vm.id, before, after: vm };
+    return { result, changed: [...changed, stop] };
+  },
+});
+
+export const deleteSnapshot = defineCommand({
+  ...common,
+  name: 'snapshot.delete',
+  input: target.extend({ id: idOf(TYPE), expectedVersion: version }),
+  errors: [InvalidStateError, NoSuitableNodeError],
+  async run(context, { virtualMachineId, id, expectedVersion }) {
+    const vm = await readIdle(context.tx, virtualMachineId);
+    decide('DELETE_SNAPSHOT', vm.powerState, false);
+    const snapshot = await readSnapshot(context, virtualMachineId, id);
+    if (expectedVersion != null && snapshot.version !== expectedVersion)
+      throw new ConflictError(TYPE, snapshot.version);
+    const from = ['AVAILABLE', 'ERROR'] as const;
+    const after = await turn(context, snapshot, from, 'DELETING', 'DELETE_SNAPSHOT');
+    const nodeId = await executorFor(context, vm);
+    const details = { snapshotId: id };
+    const task = await beginJob(context, vm, 'DELETE_SNAPSHOT', { nodeId, details });
+    return {
+      result: { deletedSnapshotId: id, virtualMachineId, taskId: task.id },
+      changed: [
+        { type: TYPE, id, before: snapshot, after, projectId: vm.projectId },
+        newTask(task),
+      ],
+    };
+  },
+});
+
+export const updateSnapshot = defineCommand({
+  ...common,
+  name: 'snapshot.update',
+  input: target.extend({
+    id: idOf(TYPE),
+    name: optional(name),
+    description: optional(description),
+    expectedVersion: version,
+  }),
+  errors: [AlreadyExistsError],
+  async run(context, { virtualMachineId, id, expectedVersion, ...fields }) {
+    const { tx, viewer } = context;
+    const vm = await requireVisible<VirtualMachine>(
+      tx,
+      VirtualMachineEntity,
+      viewer,
+      virtualMachineId,
+      { id: true, projectId: true },
+      ['virtualMachineId'],
+    );
+    await readSnapshot(context, virtualMachineId, id);
+    const before = await readForEdit<VmSnapshot>(tx, SnapshotEntity, id, expectedVersion);
+    const after = await updateVersioned(tx, SnapshotEntity, before, present(fields));
+    return {
+      result: { snapshotId: id },
+      changed: [{ type: TYPE, id, before, after, projectId: vm.projectId }],
+    };
+  },
+});

@@ -1,0 +1,138 @@
+/** What becomes of snapshots when the jobs about them end. */
+import type { Change, RunContext } from '../../core/command.js';
+import type { Task, VirtualMachine, VmSnapshot } from '../../gen/client/client.js';
+import type { SnapshotState } from '../../gen/client/enums.js';
+import { encodeGlobalId } from '../../ids.js';
+import { releaseQuota } from '../project/quota.js';
+import { defineTaskKind, type JobParts } from '../task/kinds.js';
+import type { TaskEnd } from '../task/rules.js';
+import { usageChange } from './changes.js';
+
+const TYPE = 'VirtualMachineSnapshot';
+
+interface Situation {
+  readonly vm: VirtualMachine;
+  readonly snapshot: VmSnapshot;
+}
+
+/** Null when the machine has gone meanwhile, and its snapshots with it. */
+async function read({ tx }: RunContext, task: Task): Promise<Situation | null> {
+  const { snapshotId } = task.details as { snapshotId: string };
+  const snapshot = await tx.vmSnapshot.findUnique({
+    where: { id: snapshotId },
+    include: { virtualMachine: true },
+  });
+  if (!snapshot) return null;
+  const { virtualMachine: vm, ...row } = snapshot;
+  return { vm, snapshot: row };
+}
+
+async function describe(_tx: unknown, task: Task): Promise<JobParts> {
+  const { snapshotId } = task.details as { snapshotId: string };
+  return {
+    virtualMachineId: encodeGlobalId('VirtualMachine', task.virtualMachineId ?? ''),
+    snapshotId: encodeGlobalId(TYPE, snapshotId),
+  };
+}
+
+async function write(
+  { tx }: RunContext,
+  { vm, snapshot }: Situation,
+  data: { state: SnapshotState; sizeBytes?: bigint },
+): Promise<Change> {
+  const after = await tx.vmSnapshot.update({ where: { id: snapshot.id }, data });
+  return { type: TYPE, id: snapshot.id, before: snapshot, after, projectId: vm.projectId };
+}
+
+async function standOn({ tx }: RunContext, vm: VirtualMachine, id: string | null): Promise<Change> {
+  const after = await tx.virtualMachine.update({
+    where: { id: vm.id },
+    data: { currentSnapshotId: id },
+  });
+  return { type: 'VirtualMachine', id: vm.id, before: vm, after };
+}
+
+function countOnVolumes({ tx }: RunContext, vm: VirtualMachine, by: 1 | -1): Promise<unknown> {
+  return tx.volume.updateMany({
+    where: { attachedVmId: vm.id, ...(by < 0 ? { snapshotCount: { gt: 0 } } : {}) },
+    data: { snapshotCount: { increment: by } },
+  });
+}
+
+/** Its children stand on its parent from now on, and so does the machine when it stood on it. */
+async function remove(context: RunContext, { vm, snapshot }: Situation): Promise<Change[]> {
+  const { tx } = context;
+  const children = await tx.vmSnapshot.findMany({ where: { parentId: snapshot.id } });
+  const relinked = await tx.vmSnapshot.updateManyAndReturn({
+    where: { parentId: snapshot.id },
+    data: { parentId: snapshot.parentId },
+  });
+  const changed: Change[] = relinked.map((after) => ({
+    type: TYPE,
+    id: after.id,
+    before: children.find(({ id }) => id === after.id) ?? null,
+    after,
+    projectId: vm.projectId,
+  }));
+  if (vm.currentSnapshotId === snapshot.id)
+    changed.push(await standOn(context, vm, snapshot.parentId));
+  await tx.vmSnapshot.delete({ where: { id: snapshot.id } });
+  await releaseQuota(tx, vm.projectId, { snapshots: 1 });
+  const gone = { type: TYPE, id: snapshot.id, before: snapshot, after: null };
+  return [{ ...gone, projectId: vm.projectId }, ...changed, usageChange(vm.projectId)];
+}
+
+/** Back to what it was, or ERROR where nobody knows what is left of it. */
+const turnTo =
+  (state: SnapshotState) =>
+  async (context: RunContext, task: Task): Promise<Change[]> => {
+    const found = await read(context, task);
+    return found ? [await write(context, found, { state })] : [];
+  };
+
+defineTaskKind('CREATE_SNAPSHOT', {
+  cancellable: () => true,
+  job: {
+    describe,
+    async done(context, task, { sizeBytes = 0n }) {
+      const found = await read(context, task);
+      if (!found) return { changed: [] };
+      await countOnVolumes(context, found.vm, 1);
+      const { id } = found.snapshot;
+      const made = await write(context, found, { state: 'AVAILABLE', sizeBytes });
+      return { changed: [made, await standOn(context, found.vm, id)], result: { type: TYPE, id } };
+    },
+  },
+  async undo(context, task, end: TaskEnd) {
+    if (end.status !== 'CANCELLED') return turnTo('ERROR')(context, task);
+    const found = await read(context, task);
+    return found ? remove(context, found) : [];
+  },
+});
+
+defineTaskKind('REVERT_SNAPSHOT', {
+  job: {
+    describe,
+    async done(context, task) {
+      const found = await read(context, task);
+      if (!found) return { changed: [] };
+      const { id } = found.snapshot;
+      const back = await write(context, found, { state: 'AVAILABLE' });
+      return { changed: [back, await standOn(context, found.vm, id)], result: { type: TYPE, id } };
+    },
+  },
+  undo: turnTo('AVAILABLE'),
+});
+
+defineTaskKind('DELETE_SNAPSHOT', {
+  job: {
+    describe,
+    async done(context, task) {
+      const found = await read(context, task);
+      if (!found) return { changed: [] };
+      await countOnVolumes(context, found.vm, -1);
+      return { changed: await remove(context, found) };
+    },
+  },
+  undo: turnTo('ERROR'),
+});
