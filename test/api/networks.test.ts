@@ -175,12 +175,9 @@ describe('deleting a network', () => {
     const uuid = (
       await world.data.db.virtualNetwork.findUniqueOrThrow({ where: { name: network.name } })
     ).id;
-    const spec = {
-      cpu: { cores: 1 },
-      memory: { sizeMib: 256 },
-      nics: [{ name: 'eth0', networkId: uuid }],
-    };
-    const vm = await world.seed.vm(ours, { name: 'wired', spec });
+    const vm = await world.seed.vm(ours, { name: 'wired' });
+    await world.seed.networkInterface(vm, { ...network, uuid });
+    await world.seed.networkInterface(vm, { ...network, uuid });
     const remove = async () =>
       (await operator.run(Delete, { input: { id: network.id } })).deleteVirtualNetwork;
     expect(await remove()).toMatchObject({
