@@ -13,6 +13,7 @@ import './modules/security/schema.js';
 import './modules/task/schema.js';
 import './modules/task/subscriptions.js';
 import './modules/virtual-machine/schema.js';
+import './modules/virtual-machine/interface-schema.js';
 import './modules/virtual-machine/snapshot-schema.js';
 import './modules/virtual-machine/subscriptions.js';
 import './modules/metrics/schema.js';

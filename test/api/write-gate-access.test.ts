@@ -25,6 +25,7 @@ type Persona = (typeof PERSONAS)[number];
 const TABLE = `
                           stranger reader observer demoted operator agent
   acknowledgeAlert        F        F      F        F       F        N
+  attachNetworkInterface  N        F      F        F       +        N
   cordonHypervisorNode    F        F      F        F       F        N
   createCluster           F        F      F        F       F        F
   createProject           F        F      F        F       F        F
@@ -41,6 +42,7 @@ const TABLE = `
   deleteUser              N        N      N        N       N        N
   deleteVirtualMachine    N        F      F        F       +        N
   deleteVirtualNetwork    F        F      F        F       F        N
+  detachNetworkInterface  N        F      F        F       +        N
   enterMaintenance        F        F      F        F       F        N
   exitMaintenance         F        F      F        F       F        N
   issueAgentToken         F        F      F        F       F        N
@@ -55,6 +57,7 @@ const TABLE = `
   reportNode              F        F      F        F       F        N
   resolveAlert            F        F      F        F       F        N
   resumeVirtualMachine    N        F      F        F       +        N
+  setInterfaceSecurityGroups N F      F        F       +        N
   setProjectMember        N        F      F        F       F        N
   setUserPassword         N        N      N        N       N        N
   startVirtualMachine     N        F      F        F       +        N
@@ -101,7 +104,9 @@ afterAll(() => world.stop());
 
 /** The input field that names what a command is about: the whole before the part. */
 const subjectField = (input: object) =>
-  ['securityGroupId', 'projectId', 'nodeId', 'id'].find((field) => field in input) ?? 'id';
+  ['virtualMachineId', 'securityGroupId', 'projectId', 'nodeId', 'id'].find(
+    (field) => field in input,
+  ) ?? 'id';
 
 /** A session of its own each time: signing out is among the mutations. */
 async function clientOf(persona: Persona): Promise<Client> {

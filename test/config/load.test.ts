@@ -42,6 +42,7 @@ const DEFAULTS: Config = {
   agent: { reportIntervalMs: 5_000 },
   ha: { notReadyAfterMs: 30_000, disconnectedAfterMs: 90_000 },
   placement: { cpuOvercommit: 2, memoryOvercommit: 1.5, policy: 'spread' },
+  network: { macPrefix: '52:54:00' },
   tasks: { timeoutMs: 600_000, gracefulStopTimeoutMs: 60_000, retentionMs: 2_592_000_000 },
   limits: {
     maxRequestBytes: 262_144,

@@ -45,6 +45,7 @@ describe('descriptions', () => {
 
 /** Parts of another object: reached through it, without root fields of their own. */
 const PARTS: Readonly<Record<string, string>> = {
+  NetworkInterface: 'VirtualMachine.networkInterfaces',
   SecurityRule: 'SecurityGroup.rules',
   VirtualMachineSnapshot: 'VirtualMachine.snapshots',
 };
@@ -155,12 +156,19 @@ const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   acknowledge: 'action',
   resolve: 'action',
   replace: 'edit',
+  attach: 'edit',
+  detach: 'edit',
   // Members have no version: setting one is the same whatever it was before, and so is removing.
   set: 'action',
   remove: 'action',
 };
-/** Creating a part is an edit of the whole that it becomes part of. */
-const ADDITIONS = ['createSecurityRule'];
+/** Creating or changing a part is an edit of the whole that it is part of. */
+const ADDITIONS = [
+  'createSecurityRule',
+  'attachNetworkInterface',
+  'detachNetworkInterface',
+  'setInterfaceSecurityGroups',
+];
 const EVERY_MUTATION = [
   'ValidationError',
   'NotFoundError',

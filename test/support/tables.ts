@@ -9,6 +9,7 @@ export const TABLES: Readonly<Record<string, string>> = {
   DrsRecommendation: 'drs_recommendations',
   HypervisorNode: 'nodes',
   Image: 'images',
+  NetworkInterface: 'network_interfaces',
   Project: 'projects',
   SecurityGroup: 'security_groups',
   SecurityRule: 'security_rules',
@@ -34,6 +35,8 @@ export const TO_ONE: Readonly<Record<string, string>> = {
   'HypervisorNode.cluster': 'cluster_id',
   'Image.pool': 'pool_id',
   'Image.project': 'project_id',
+  'NetworkInterface.virtualMachine': 'vm_id',
+  'NetworkInterface.virtualNetwork': 'network_id',
   'SecurityGroup.project': 'project_id',
   'SecurityRule.remoteGroup': 'remote_group_id',
   'SecurityRule.securityGroup': 'security_group_id',
@@ -78,9 +81,11 @@ export const TO_MANY: Readonly<Record<string, string>> = {
   'User.appliedRecommendations': 'DrsRecommendation.appliedBy',
   'User.auditEntries': 'AuditEntry.user',
   'VirtualMachine.drsRecommendations': 'DrsRecommendation.virtualMachine',
+  'VirtualMachine.networkInterfaces': 'NetworkInterface.virtualMachine',
   'VirtualMachine.snapshots': 'VirtualMachineSnapshot.virtualMachine',
   'VirtualMachine.tasks': 'Task.virtualMachine',
   'VirtualMachine.volumes': 'Volume.attachedVirtualMachine',
+  'VirtualNetwork.networkInterfaces': 'NetworkInterface.virtualNetwork',
   'VirtualMachineSnapshot.children': 'VirtualMachineSnapshot.parent',
 };
 

@@ -35,13 +35,20 @@ const Disk = builder.inputType('VirtualMachineDiskInput', {
   }),
 });
 
-const Nic = builder.inputType('VirtualMachineNicInput', {
+export const NicInput = builder.inputType('VirtualMachineNicInput', {
   description: 'A network interface of a virtual machine.',
   fields: (t) => ({
     name: t.string(required('Unique within the machine.')),
     networkId: t.id(required('A network that the project may use.')),
-    macAddress: t.field({ type: 'MACAddress', description: 'Its address, if it matters.' }),
-    ipAddresses: t.field({ type: ['IPAddress'], description: 'Addresses to ask for.' }),
+    macAddress: t.field({
+      type: 'MACAddress',
+      description: 'Its address, if it matters; made up if not given.',
+    }),
+    ipAddresses: t.field({
+      type: ['IPAddress'],
+      description:
+        'Addresses to ask for: it gets these or is refused. Without any it gets the lowest free one, if the network has a cidr.',
+    }),
     securityGroupIds: t.idList({ description: 'The groups whose rules apply.' }),
     model: t.field({ type: kinds.NicModel, description: 'How the guest sees it.' }),
     bandwidthMbps: t.int({ description: 'Mbit/s at most.' }),
@@ -110,7 +117,7 @@ export const VmSpecInput = builder.inputType('VirtualMachineSpecInput', {
     cpu: t.field({ type: Cpu, ...required('Its processors.') }),
     memory: t.field({ type: Memory, ...required('Its memory.') }),
     disks: t.field({ type: [Disk], description: 'Its disks.' }),
-    nics: t.field({ type: [Nic], description: 'Its network interfaces.' }),
+    nics: t.field({ type: [NicInput], description: 'Its network interfaces.' }),
     cdroms: t.field({ type: [Cdrom], description: 'Its CD-ROM drives.' }),
     display: t.field({ type: Display, description: 'Its screen.' }),
     boot: t.field({ type: Boot, description: 'How it boots.' }),

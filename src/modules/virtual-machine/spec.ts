@@ -2,7 +2,10 @@
 import { z } from 'zod';
 import { idOf, ipAddress, optional } from '../../core/input.js';
 
-const partName = z
+/** Network interfaces of one machine. */
+export const MAX_NICS = 32;
+
+export const partName = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a lower-case name of at most 32 characters');
 
@@ -32,7 +35,8 @@ const mac = z
   .string()
   .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/, 'must be a unicast MAC address in lower case');
 
-const nic = z.object({
+/** One of `nics`, as a caller sends it. */
+export const nicInput = z.object({
   name: partName,
   networkId: idOf('VirtualNetwork'),
   macAddress: optional(mac),
@@ -60,7 +64,7 @@ export const specInput = z
     cpu,
     memory,
     disks: optional(z.array(disk).max(64)),
-    nics: optional(z.array(nic).max(32)),
+    nics: optional(z.array(nicInput).max(MAX_NICS)),
     cdroms: optional(z.array(z.object({ imageId: idOf('Image') })).max(4)),
     display: optional(z.object({ type: z.enum(['VNC', 'SPICE', 'NONE']) })),
     boot: optional(
@@ -140,6 +144,8 @@ function distinct<T extends object>(
 
 /** As it is stored: UUIDs instead of public ids, and nothing that the caller did not send. */
 export type VmSpec = z.output<typeof specInput>;
+
+export type Nic = z.output<typeof nicInput>;
 
 /** A stored spec, or null when its row has none: the column's default is an empty object. */
 export function readSpec(json: unknown): VmSpec | null {
