@@ -184,7 +184,11 @@ describe('deleting a network', () => {
       code: 'IN_USE',
       usedBy: [{ type: 'VirtualMachine', count: 1, names: ['wired'] }],
     });
-    await world.data.db.virtualMachine.delete({ where: { id: vm.uuid } });
+    // which no command writes, but an earlier release may have
+    const stray = await world.seed.vm(theirs, { name: 'a-stray' });
+    await world.seed.networkInterface(stray, { ...network, uuid });
+    expect(await remove()).toMatchObject({ usedBy: [{ count: 2, names: ['wired'] }] });
+    await world.data.db.virtualMachine.deleteMany({ where: { id: { in: [vm.uuid, stray.uuid] } } });
     expect(await remove()).toMatchObject({ __typename: 'DeleteVirtualNetworkPayload' });
   });
 });

@@ -110,7 +110,7 @@ export const updateVirtualNetwork = defineCommand({
     if (PLAN.some((field) => field in changes)) {
       const { cidr, gateway, dhcpRangeStart, dhcpRangeEnd } = shape;
       const plan = cidr === null ? null : { cidr, gateway, dhcpRangeStart, dhcpRangeEnd };
-      const misplaced = await machinesOutside(tx, id, plan);
+      const misplaced = await machinesOutside(tx, before, plan);
       if (misplaced) throw new InUseError(resourceType, [misplaced]);
     }
     return {
@@ -131,7 +131,7 @@ export const deleteVirtualNetwork = defineCommand({
   async run({ tx }, { id, expectedVersion }) {
     const before = await readForEdit<VirtualNetwork>(tx, VirtualNetworkEntity, id, expectedVersion);
     await lockAddressPlan(tx);
-    const users = await machinesOn(tx, id);
+    const users = await machinesOn(tx, before);
     if (users) throw new InUseError(resourceType, [users]);
     await deleteVersioned(tx, VirtualNetworkEntity, before);
     return {

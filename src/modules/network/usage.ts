@@ -1,6 +1,6 @@
 /**
- * Who is on a network. Machines on a network of a project are all of that project, and only administrators change
- * a shared one: whoever may do what asks here sees every machine that is named.
+ * Who is on a network. Only administrators change a shared one; whoever changes one of a project is told the names
+ * of that project's machines alone, should data of earlier releases have others on it.
  */
 import type { Tx } from '../../data/client.js';
 import type { Usage } from '../../errors.js';
@@ -8,6 +8,7 @@ import { type AddressPlan, addressOf, hostRange, poolRange } from './ranges.js';
 
 interface Row {
   readonly name: string;
+  readonly shown: boolean;
   readonly count: number;
 }
 
@@ -16,16 +17,20 @@ const usageOf = ([first, ...others]: readonly Row[]): Usage | null =>
     ? {
         type: 'VirtualMachine',
         count: first.count,
-        names: [first, ...others].map(({ name }) => name),
+        names: [first, ...others].filter(({ shown }) => shown).map(({ name }) => name),
       }
     : null;
 
+type Network = { readonly id: string; readonly projectId: string | null };
+
 /** The machines with an interface on the network; null when there are none. */
-export async function machinesOn(tx: Tx, networkId: string): Promise<Usage | null> {
+export async function machinesOn(tx: Tx, { id, projectId }: Network): Promise<Usage | null> {
   const rows = await tx.$queryRaw<Row[]>`
-    SELECT vm.name, count(*) OVER ()::int AS count FROM virtual_machines vm
-    WHERE EXISTS (SELECT FROM network_interfaces nic WHERE nic.vm_id = vm.id AND nic.network_id = ${networkId}::uuid)
-    ORDER BY vm.name, vm.id LIMIT 5`;
+    SELECT vm.name, count(*) OVER ()::int AS count,
+           (${projectId}::uuid IS NULL OR vm.project_id = ${projectId}::uuid) AS shown
+    FROM virtual_machines vm
+    WHERE EXISTS (SELECT FROM network_interfaces nic WHERE nic.vm_id = vm.id AND nic.network_id = ${id}::uuid)
+    ORDER BY shown DESC, vm.name, vm.id LIMIT 5`;
   return usageOf(rows);
 }
 
@@ -35,7 +40,7 @@ export async function machinesOn(tx: Tx, networkId: string): Promise<Usage | nul
  */
 export async function machinesOutside(
   tx: Tx,
-  networkId: string,
+  { id, projectId }: Network,
   plan: AddressPlan | null,
 ): Promise<Usage | null> {
   const text = (range: ReturnType<typeof hostRange> | null) => ({
@@ -45,14 +50,16 @@ export async function machinesOutside(
   const hosts = text(plan && hostRange(plan.cidr));
   const pool = text(plan && poolRange(plan));
   const rows = await tx.$queryRaw<Row[]>`
-    SELECT vm.name, count(*) OVER ()::int AS count FROM virtual_machines vm
+    SELECT vm.name, count(*) OVER ()::int AS count,
+           (${projectId}::uuid IS NULL OR vm.project_id = ${projectId}::uuid) AS shown
+    FROM virtual_machines vm
     WHERE EXISTS (
       SELECT FROM network_interfaces nic JOIN ip_addresses held ON held.interface_id = nic.id
-      WHERE nic.vm_id = vm.id AND held.network_id = ${networkId}::uuid
+      WHERE nic.vm_id = vm.id AND held.network_id = ${id}::uuid
         AND ((held.address BETWEEN ${hosts.first}::inet AND ${hosts.last}::inet) IS NOT TRUE
           OR held.address IS NOT DISTINCT FROM ${plan?.gateway ?? null}::inet
           OR (NOT held.requested
             AND (held.address BETWEEN ${pool.first}::inet AND ${pool.last}::inet) IS NOT TRUE)))
-    ORDER BY vm.name, vm.id LIMIT 5`;
+    ORDER BY shown DESC, vm.name, vm.id LIMIT 5`;
   return usageOf(rows);
 }
