@@ -80,11 +80,12 @@ export class AlreadyExistsError extends UserError {
     resourceType: string,
     readonly field: string,
     readonly value: string,
+    path: readonly string[] = [field],
   ) {
     super(
       `A ${resourceType} with the ${field} "${value}" exists already. Choose another ${field}.`,
     );
-    this.path = [field];
+    this.path = path;
   }
 }
 
@@ -182,6 +183,47 @@ export class NoSuitableNodeError extends UserError {
             .slice(0, 10)
             .map((v) => `${v.hostname} (${v.reasons.join(', ')})`)
             .join('; ')}.`,
+    );
+  }
+}
+
+/** Where a network had room for machines, and how much. */
+export interface SubnetUse {
+  readonly network: string;
+  readonly cidr: string;
+  /** The first and last address that may be given. */
+  readonly first: string;
+  readonly last: string;
+  readonly totalAddresses: bigint;
+  readonly usedAddresses: bigint;
+}
+
+/** A network has no address left to give. */
+export class SubnetExhaustedError extends UserError {
+  readonly code = 'SUBNET_EXHAUSTED';
+  override readonly retryable = true;
+  constructor(
+    readonly subnet: SubnetUse,
+    override readonly path: readonly string[] = [],
+  ) {
+    const { network, cidr, first, last, totalAddresses, usedAddresses } = subnet;
+    super(
+      `The network ${network} (${cidr}) has no free address: of the ${totalAddresses} from ${first} to ${last}, ${usedAddresses} are in use. Free some, or use another network.`,
+    );
+  }
+}
+
+/** An address that was asked for is held by somebody. */
+export class AddressInUseError extends UserError {
+  readonly code = 'ADDRESS_IN_USE';
+  /** @param holder the name of the machine that holds it; null when it is hidden from the caller */
+  constructor(
+    readonly address: string,
+    readonly holder: string | null,
+    override readonly path: readonly string[] = [],
+  ) {
+    super(
+      `The address ${address} is held by ${holder === null ? 'another project' : `the virtual machine ${holder}`}. Ask for another one, or for none in particular.`,
     );
   }
 }

@@ -15,6 +15,7 @@ import './modules/task/mutations.js';
 import './modules/task/subscriptions.js';
 import './modules/virtual-machine/schema.js';
 import './modules/virtual-machine/operation-schema.js';
+import './modules/virtual-machine/interface-schema.js';
 import './modules/virtual-machine/snapshot-schema.js';
 import './modules/virtual-machine/snapshot-mutations.js';
 import './modules/virtual-machine/subscriptions.js';

@@ -4,7 +4,7 @@ import { permissionsOf, type Role } from '../core/authz.js';
 import { REQUEST_ERROR_CODES } from '../errors.js';
 import type { PowerState } from '../gen/client/enums.js';
 import { PowerState as PowerStates } from '../gen/client/enums.js';
-import { OPERATIONS, type Operation } from '../modules/virtual-machine/rules.js';
+import { OPERATIONS, type Operation, WIRING_STATES } from '../modules/virtual-machine/rules.js';
 
 const HEADER = '<!-- Printed from the code by "npm run schema". Do not edit. -->\n\n';
 
@@ -28,7 +28,8 @@ export function printStates(): string {
   });
   return `${HEADER}# Operations of virtual machines by power state\n\n"yes": goes ahead, and what should be becomes the state after the arrow. "already": succeeds and changes nothing.
 "forced": goes ahead with \`force: true\`. Everything else is refused with \`InvalidStateError\`, which names what is possible.
-While a task is at work on the machine, every operation gets \`BusyError\` with the task's id.\n\n${table(['', ...states], rows)}`;
+While a task is at work on the machine, every operation gets \`BusyError\` with the task's id.\n\n${table(['', ...states], rows)}
+Network interfaces are attached, detached and changed while it is ${WIRING_STATES.join(' or ')}.\n`;
 }
 
 /** The table of roles and permissions. */

@@ -20,6 +20,7 @@ import {
   ratio,
   secret,
   secretFile,
+  text,
 } from './key.js';
 
 type Section = { readonly about: string; readonly keys: Readonly<Record<string, Key>> };
@@ -235,6 +236,17 @@ export const model = {
       policy: choice(['spread', 'pack'], {
         default: 'spread',
         description: 'spread prefers the emptiest node that fits, pack the fullest.',
+      }),
+    },
+  },
+  network: {
+    about: 'Network interfaces of virtual machines.',
+    keys: {
+      mac_prefix: text({
+        default: '52:54:00',
+        expects: 'three bytes of a local unicast MAC address in lower case, such as 52:54:00',
+        accepts: (value) => /^[0-9a-f][26ae](:[0-9a-f]{2}){2}$/.test(value),
+        description: 'What the MAC addresses begin with that are made up for network interfaces.',
       }),
     },
   },

@@ -2,6 +2,7 @@
 
 import type { FieldMap, ObjectRef } from '@pothos/core';
 import {
+  AddressInUseError,
   AlreadyExistsError,
   BusyError,
   ConflictError,
@@ -17,6 +18,7 @@ import {
   NotFoundError,
   ProtectedError,
   QuotaExceededError,
+  SubnetExhaustedError,
   type Usage,
   type UserError,
   ValidationError,
@@ -210,6 +212,39 @@ errorType(
     }),
   }),
 );
+errorType(SubnetExhaustedError, 'The network has no address left to give.', (t) => ({
+  network: t.string({
+    description: 'The name of the network.',
+    resolve: ({ error: e }) => e.subnet.network,
+  }),
+  cidr: t.field({
+    type: 'CIDR',
+    description: 'Its addresses.',
+    resolve: ({ error: e }) => e.subnet.cidr,
+  }),
+  totalAddresses: t.field({
+    type: 'BigInt',
+    description: 'How many it may give: those of its DHCP range, if it has one.',
+    resolve: ({ error: e }) => e.subnet.totalAddresses,
+  }),
+  usedAddresses: t.field({
+    type: 'BigInt',
+    description: 'How many of those are in use.',
+    resolve: ({ error: e }) => e.subnet.usedAddresses,
+  }),
+}));
+errorType(AddressInUseError, 'The address that was asked for is held by somebody.', (t) => ({
+  address: t.field({
+    type: 'IPAddress',
+    description: 'The address.',
+    resolve: ({ error: e }) => e.address,
+  }),
+  holder: t.string({
+    nullable: true,
+    description: 'The virtual machine that holds it; null when it is not visible to you.',
+    resolve: ({ error: e }) => e.holder,
+  }),
+}));
 errorType(ProtectedError, 'The object is protected against deletion.');
 errorType(IdempotencyMismatchError, 'The idempotency key was used with another request.');
 errorType(

@@ -83,7 +83,7 @@ builder.scalarType('DateTime', {
 
 builder.scalarType('BigInt', {
   description:
-    'A whole number from 0 to 2^63-1. Comes as a string of decimal digits; may be sent as one, or as a number below 2^53.',
+    'A whole number, 0 or more. Comes as a string of decimal digits; may be sent as one up to 2^63-1, or as a number below 2^53.',
   serialize: (value) => value.toString(),
   parseValue: parseBigInt,
   parseLiteral: literal(parseBigInt),

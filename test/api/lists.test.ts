@@ -26,6 +26,7 @@ const DEFAULT_ORDER: Readonly<Record<string, OrderBy>> = {
   Task: NEWEST_FIRST,
   DrsRecommendation: { field: 'PRIORITY' },
   HypervisorNode: { field: 'HOSTNAME' },
+  NetworkInterface: { field: 'POSITION' },
   SecurityRule: { field: 'PRIORITY' },
   User: { field: 'USERNAME' },
   VirtualMachineSnapshot: { field: 'CREATED_AT' },

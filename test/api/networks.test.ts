@@ -175,19 +175,20 @@ describe('deleting a network', () => {
     const uuid = (
       await world.data.db.virtualNetwork.findUniqueOrThrow({ where: { name: network.name } })
     ).id;
-    const spec = {
-      cpu: { cores: 1 },
-      memory: { sizeMib: 256 },
-      nics: [{ name: 'eth0', networkId: uuid }],
-    };
-    const vm = await world.seed.vm(ours, { name: 'wired', spec });
+    const vm = await world.seed.vm(ours, { name: 'wired' });
+    await world.seed.networkInterface(vm, { ...network, uuid });
+    await world.seed.networkInterface(vm, { ...network, uuid });
     const remove = async () =>
       (await operator.run(Delete, { input: { id: network.id } })).deleteVirtualNetwork;
     expect(await remove()).toMatchObject({
       code: 'IN_USE',
       usedBy: [{ type: 'VirtualMachine', count: 1, names: ['wired'] }],
     });
-    await world.data.db.virtualMachine.delete({ where: { id: vm.uuid } });
+    // which no command writes, but an earlier release may have
+    const stray = await world.seed.vm(theirs, { name: 'a-stray' });
+    await world.seed.networkInterface(stray, { ...network, uuid });
+    expect(await remove()).toMatchObject({ usedBy: [{ count: 2, names: ['wired'] }] });
+    await world.data.db.virtualMachine.deleteMany({ where: { id: { in: [vm.uuid, stray.uuid] } } });
     expect(await remove()).toMatchObject({ __typename: 'DeleteVirtualNetworkPayload' });
   });
 });

@@ -23,66 +23,69 @@ type Persona = (typeof PERSONAS)[number];
 
 /** F: visible, but forbidden. N: not found. +: done. Written from the table of permissions, not from the commands. */
 const TABLE = `
-                          stranger reader observer demoted operator agent
-  acknowledgeAlert        F        F      F        F       F        N
-  attachCdrom                  N        F      F        F       +        N
-  attachVolume                 N        F      F        F       +        N
-  cancelTask              N        F      F        F       +        N
-  cordonHypervisorNode    F        F      F        F       F        N
-  createCluster           F        F      F        F       F        F
-  createConsoleTicket          N        F      F        F       +        N
-  createProject           F        F      F        F       F        F
-  createSecurityGroup     N        F      F        F       +        N
-  createSecurityRule      N        F      F        F       +        N
-  createUser              F        F      F        F       F        F
-  createVirtualMachine    N        F      F        F       +        N
-  createVirtualMachineSnapshot N        F      F        F       +        N
-  createVirtualNetwork    N        F      F        F       +        N
-  deleteCluster           F        F      F        F       F        N
-  deleteHypervisorNode    F        F      F        F       F        N
-  deleteProject           N        F      F        F       F        N
-  deleteSecurityGroup     N        F      F        F       +        N
-  deleteSecurityRule      N        F      F        F       +        N
-  deleteUser              N        N      N        N       N        N
-  deleteVirtualMachine    N        F      F        F       +        N
-  deleteVirtualMachineSnapshot N        F      F        F       +        N
-  deleteVirtualNetwork    F        F      F        F       F        N
-  detachCdrom                  N        F      F        F       +        N
-  detachVolume                 N        F      F        F       +        N
-  enterMaintenance        F        F      F        F       F        N
-  exitMaintenance         F        F      F        F       F        N
-  issueAgentToken         F        F      F        F       F        N
-  login                   +        +      +        +       +        +
-  logout                  +        +      +        +       +        F
-  migrateVirtualMachine        N        F      F        F       +        N
-  moveVirtualMachine           N        F      F        F       N        N
-  pauseVirtualMachine     N        F      F        F       +        N
-  raiseAlert              F        F      F        F       F        F
-  rebootVirtualMachine    N        F      F        F       +        N
-  redeemConsoleTicket          F        F      F        F       F        N
-  registerHypervisorNode  F        F      F        F       F        F
-  removeProjectMember     N        F      F        F       F        N
-  replaceSecurityRules    N        F      F        F       +        N
-  reportNode              F        F      F        F       F        N
-  resetVirtualMachine     N        F      F        F       +        N
-  resizeVirtualMachine         N        F      F        F       +        N
-  resolveAlert            F        F      F        F       F        N
-  resumeVirtualMachine    N        F      F        F       +        N
-  revertVirtualMachineSnapshot N        F      F        F       +        N
-  setProjectMember        N        F      F        F       F        N
-  setUserPassword         N        N      N        N       N        N
-  startVirtualMachine     N        F      F        F       +        N
-  stopVirtualMachine      N        F      F        F       +        N
-  suspendVirtualMachine   N        F      F        F       +        N
-  uncordonHypervisorNode  F        F      F        F       F        N
-  updateCluster           F        F      F        F       F        N
-  updateHypervisorNode    F        F      F        F       F        N
-  updateProject           N        F      F        F       F        N
-  updateSecurityGroup     N        F      F        F       +        N
-  updateUser              N        N      N        N       N        N
-  updateVirtualMachine    N        F      F        F       +        N
-  updateVirtualMachineSnapshot N        F      F        F       +        N
-  updateVirtualNetwork    F        F      F        F       F        N
+                                      stranger reader observer demoted operator agent
+  acknowledgeAlert              F        F      F        F       F        N
+  attachCdrom                   N        F      F        F       +        N
+  attachNetworkInterface        N        F      F        F       +        N
+  attachVolume                  N        F      F        F       +        N
+  cancelTask                    N        F      F        F       +        N
+  cordonHypervisorNode          F        F      F        F       F        N
+  createCluster                 F        F      F        F       F        F
+  createProject                 F        F      F        F       F        F
+  createSecurityGroup           N        F      F        F       +        N
+  createSecurityRule            N        F      F        F       +        N
+  createUser                    F        F      F        F       F        F
+  createVirtualMachine          N        F      F        F       +        N
+  createVirtualMachineSnapshot  N        F      F        F       +        N
+  createVirtualNetwork          N        F      F        F       +        N
+  deleteCluster                 F        F      F        F       F        N
+  deleteHypervisorNode          F        F      F        F       F        N
+  deleteProject                 N        F      F        F       F        N
+  deleteSecurityGroup           N        F      F        F       +        N
+  deleteSecurityRule            N        F      F        F       +        N
+  deleteUser                    N        N      N        N       N        N
+  deleteVirtualMachine          N        F      F        F       +        N
+  deleteVirtualMachineSnapshot  N        F      F        F       +        N
+  deleteVirtualNetwork          F        F      F        F       F        N
+  detachCdrom                   N        F      F        F       +        N
+  detachNetworkInterface        N        F      F        F       +        N
+  detachVolume                  N        F      F        F       +        N
+  enterMaintenance              F        F      F        F       F        N
+  exitMaintenance               F        F      F        F       F        N
+  issueAgentToken               F        F      F        F       F        N
+  issueConsoleTicket            N        F      F        F       +        N
+  login                         +        +      +        +       +        +
+  logout                        +        +      +        +       +        F
+  migrateVirtualMachine         N        F      F        F       +        N
+  moveVirtualMachine            N        F      F        F       N        N
+  pauseVirtualMachine           N        F      F        F       +        N
+  raiseAlert                    F        F      F        F       F        F
+  rebootVirtualMachine          N        F      F        F       +        N
+  redeemConsoleTicket           F        F      F        F       F        N
+  registerHypervisorNode        F        F      F        F       F        F
+  removeProjectMember           N        F      F        F       F        N
+  replaceSecurityRules          N        F      F        F       +        N
+  reportNode                    F        F      F        F       F        N
+  resetVirtualMachine           N        F      F        F       +        N
+  resizeVirtualMachine          N        F      F        F       +        N
+  resolveAlert                  F        F      F        F       F        N
+  resumeVirtualMachine          N        F      F        F       +        N
+  revertVirtualMachineSnapshot  N        F      F        F       +        N
+  setInterfaceSecurityGroups    N        F      F        F       +        N
+  setProjectMember              N        F      F        F       F        N
+  setUserPassword               N        N      N        N       N        N
+  startVirtualMachine           N        F      F        F       +        N
+  stopVirtualMachine            N        F      F        F       +        N
+  suspendVirtualMachine         N        F      F        F       +        N
+  uncordonHypervisorNode        F        F      F        F       F        N
+  updateCluster                 F        F      F        F       F        N
+  updateHypervisorNode          F        F      F        F       F        N
+  updateProject                 N        F      F        F       F        N
+  updateSecurityGroup           N        F      F        F       +        N
+  updateUser                    N        N      N        N       N        N
+  updateVirtualMachine          N        F      F        F       +        N
+  updateVirtualMachineSnapshot  N        F      F        F       +        N
+  updateVirtualNetwork          F        F      F        F       F        N
 `;
 const expected = new Map(
   TABLE.trim()
@@ -117,7 +120,9 @@ afterAll(() => world.stop());
 
 /** The input field that names what a command is about: the whole before the part. */
 const subjectField = (input: object) =>
-  ['securityGroupId', 'projectId', 'nodeId', 'id'].find((field) => field in input) ?? 'id';
+  ['virtualMachineId', 'securityGroupId', 'id', 'projectId', 'nodeId'].find(
+    (field) => field in input,
+  ) ?? 'id';
 
 /** A session of its own each time: signing out is among the mutations. */
 async function clientOf(persona: Persona): Promise<Client> {

@@ -42,7 +42,13 @@ const DEFAULTS: Config = {
   agent: { reportIntervalMs: 5_000 },
   ha: { notReadyAfterMs: 30_000, disconnectedAfterMs: 90_000 },
   placement: { cpuOvercommit: 2, memoryOvercommit: 1.5, policy: 'spread' },
-  tasks: { timeoutMs: 600_000, gracefulStopTimeoutMs: 60_000, retentionMs: 2_592_000_000 },
+  network: { macPrefix: '52:54:00' },
+  tasks: {
+    timeoutMs: 600_000,
+    jobTimeoutMs: 7_200_000,
+    gracefulStopTimeoutMs: 60_000,
+    retentionMs: 2_592_000_000,
+  },
   limits: {
     maxRequestBytes: 262_144,
     maxQueryTokens: 2_000,

@@ -45,6 +45,7 @@ describe('descriptions', () => {
 
 /** Parts of another object: reached through it, without root fields of their own. */
 const PARTS: Readonly<Record<string, string>> = {
+  NetworkInterface: 'VirtualMachine.networkInterfaces',
   SecurityRule: 'SecurityGroup.rules',
   VirtualMachineSnapshot: 'VirtualMachine.snapshots',
 };
@@ -169,8 +170,15 @@ const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   set: 'action',
   remove: 'action',
 };
-/** Creating a part is an edit of the whole that it becomes part of. */
-const ADDITIONS = ['createSecurityRule'];
+/** Creating or changing a part is an edit of the whole that it is part of. */
+const ADDITIONS = [
+  'createSecurityRule',
+  'attachCdrom',
+  'detachCdrom',
+  'attachNetworkInterface',
+  'detachNetworkInterface',
+  'setInterfaceSecurityGroups',
+];
 const EVERY_MUTATION = [
   'ValidationError',
   'NotFoundError',

@@ -51,6 +51,7 @@ describe.each<[string, Adapter]>([
       project_members: { user_id: base.project },
       vm_security_groups: { security_group_id: DEFAULT_GROUP },
       image_shares: { image_id: base.vm },
+      interface_security_groups: { security_group_id: DEFAULT_GROUP },
     };
     await undone(async (tx) => {
       const eve = { id: base.project, username: `'eve'`, email: `'eve@example.org'` };
@@ -129,6 +130,7 @@ describe.each<[string, Adapter]>([
       ['a cluster with nodes', `DELETE FROM clusters WHERE id = ${base.cluster}`],
       ['a pool with volumes', `DELETE FROM storage_pools WHERE id = ${base.pool}`],
       ['a group that machines use', `DELETE FROM security_groups WHERE id = ${base.group}`],
+      ['a network with interfaces', `DELETE FROM virtual_networks WHERE id = ${base.user}`],
     ])('%s is refused', async (_what, sql) => {
       expect(isForeignKeyViolation(await errorOf(sql))).toBeDefined();
     });
@@ -165,6 +167,14 @@ describe.each<[string, Adapter]>([
       });
       const error = await attempt.catch((thrown: unknown) => thrown);
       expect(isForeignKeyViolation(error)).toBeDefined();
+    });
+
+    test('a machine takes its interfaces with it, and their addresses are free', async () => {
+      await undone(async (tx) => {
+        await tx.$executeRawUnsafe(`DELETE FROM virtual_machines WHERE id = ${base.vm}`);
+        for (const table of ['network_interfaces', 'ip_addresses', 'interface_security_groups'])
+          expect([table, await count(tx, table, 'true')]).toEqual([table, 0]);
+      });
     });
 
     test('a machine takes its whole tree of snapshots with it, and leaves its tasks', async () => {

@@ -635,6 +635,35 @@ describe('networks and security', () => {
     for (const { managementIp } of rows.nodes) expect(given.has(managementIp)).toBe(false);
   });
 
+  test('interfaces are exactly the ones that specs ask for, with all that they ask for', () => {
+    const asked = rows.machines.flatMap((machine) =>
+      (specOf(machine).nics ?? []).map((nic, position) => ({
+        virtualMachineId: machine.id,
+        position,
+        name: nic.name,
+        networkId: nic.networkId,
+        macAddress: nic.macAddress,
+        ipAddresses: nic.ipAddresses,
+        securityGroupIds: [...(nic.securityGroupIds ?? [])].sort(),
+      })),
+    );
+    const got = rows.interfaces.map(({ id, createdAt, updatedAt: _, ...nic }) => {
+      expect(createdAt).toEqual(need(rows.machines, nic.virtualMachineId).createdAt);
+      const held = rows.addresses.filter(({ interfaceId }) => interfaceId === id);
+      expect(held.map((row) => [row.networkId, row.requested])).toEqual([[nic.networkId, true]]);
+      const groups = rows.interfaceGroups.filter(({ interfaceId }) => interfaceId === id);
+      return {
+        ...nic,
+        ipAddresses: held.map(({ address }) => address),
+        securityGroupIds: groups.map(({ securityGroupId }) => securityGroupId).sort(),
+      };
+    });
+    const inOrder = (list: readonly object[]) =>
+      list.map((row) => Object.entries(row).sort().join()).sort();
+    expect(inOrder(got)).toEqual(inOrder(asked));
+    expect(got.length).toBeGreaterThan(20);
+  });
+
   test('name servers of networks are machines of the demo', () => {
     const running = new Set(rows.machines.flatMap(({ ipAddresses }) => ipAddresses));
     const servers = rows.networks.flatMap(({ dnsServers }) => dnsServers);

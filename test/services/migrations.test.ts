@@ -185,6 +185,119 @@ describe('up', () => {
   });
 });
 
+describe('interfaces of machines from before', () => {
+  const wiredAt = '000010_network_interfaces';
+  const uuid = (n: number) => `d0000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
+  const network = uuid(1);
+  const machine = async (n: number, name: string, nics: unknown) =>
+    client.query(
+      `INSERT INTO virtual_machines (id, name, project_id, spec, created_at)
+       VALUES ($1, $2, $3, $4, '2026-01-01'::timestamptz + $5 * interval '1 day')`,
+      [uuid(n), name, DEFAULT_PROJECT_ID, JSON.stringify({ nics }), n],
+    );
+  const wired = () =>
+    query(`SELECT vm.name AS vm, nic.name, nic.mac_address AS mac, nic.position,
+      ARRAY(SELECT host(address) FROM ip_addresses WHERE interface_id = nic.id ORDER BY address) AS addresses,
+      (SELECT count(*)::int FROM interface_security_groups WHERE interface_id = nic.id) AS groups
+      FROM network_interfaces nic JOIN virtual_machines vm ON vm.id = nic.vm_id ORDER BY vm.id, nic.position`);
+  const MADE_UP = expect.stringMatching(/^52:54:00(:[0-9a-f]{2}){3}$/);
+
+  beforeEach(async () => {
+    const before = (await names())[(await names()).indexOf(wiredAt) - 1] ?? '';
+    await runMigrations(target(), { to: before });
+    await client.query(`INSERT INTO virtual_networks (id, name, network_type, cidr, gateway)
+      VALUES ('${network}', 'lan', 'OVERLAY', '10.8.0.0/24', '10.8.0.1'),
+             ('${uuid(2)}', 'plain', 'OVERLAY', NULL, NULL),
+             ('${uuid(3)}', 'six', 'ISOLATED', '2001:db8::/64', NULL)`);
+  });
+
+  test('are what their specs asked for, where that is valid and free; older machines come first', async () => {
+    const group = '00000000-0000-7000-8000-000000000002';
+    await client.query(
+      `INSERT INTO security_groups (id, name, project_id) VALUES ('${uuid(9)}', 'web', '${DEFAULT_PROJECT_ID}')`,
+    );
+    const asked = ['10.8.0.7', '2001:DB8::0:7'];
+    await machine(20, 'younger', [
+      { name: 'eth0', networkId: network, macAddress: '02:00:00:00:00:01', ipAddresses: asked },
+    ]);
+    await machine(10, 'older', [
+      {
+        name: 'eth0',
+        networkId: network,
+        macAddress: '02-00-00-00-00-01'.toUpperCase(),
+        ipAddresses: asked,
+        securityGroupIds: [uuid(9), group, 'rubbish', 7],
+      },
+      { name: 'eth1', networkId: uuid(3), ipAddresses: asked },
+    ]);
+    await client.query(`INSERT INTO vm_security_groups VALUES ('${uuid(10)}', '${uuid(9)}')`);
+    await runMigrations(target(), { to: wiredAt });
+    await expect(wired()).resolves.toEqual([
+      {
+        vm: 'older',
+        name: 'eth0',
+        mac: '02:00:00:00:00:01',
+        position: 0,
+        addresses: ['10.8.0.7'],
+        groups: 1,
+      },
+      {
+        vm: 'older',
+        name: 'eth1',
+        mac: MADE_UP,
+        position: 1,
+        addresses: ['2001:db8::7'],
+        groups: 0,
+      },
+      { vm: 'younger', name: 'eth0', mac: MADE_UP, position: 0, addresses: [], groups: 0 },
+    ]);
+  });
+
+  test('never stop a start, whatever stands in old specs', async () => {
+    const wrong = [
+      '10.8.0.0',
+      '10.8.0.1',
+      '10.8.0.255',
+      '10.9.0.1',
+      '10.8.0.9/24',
+      '::1',
+      '',
+      'ü',
+      null,
+      5,
+      {},
+      '10.8.0.5',
+    ];
+    await machine(10, 'odd', [
+      null,
+      'text',
+      7,
+      [],
+      {},
+      { networkId: uuid(99) },
+      { networkId: 'rubbish' },
+      { networkId: 5 },
+      { networkId: network, name: 'ÜBER', macAddress: '01:00:5e:00:00:01', ipAddresses: wrong },
+      { networkId: network, name: 5, macAddress: {}, ipAddresses: 'no list', securityGroupIds: {} },
+      { networkId: network, name: 'nic9', ipAddresses: { 0: '10.8.0.6' } },
+      { networkId: uuid(2), name: 'eth0', ipAddresses: ['10.8.0.6'] },
+      { networkId: network, name: 'eth0', ipAddresses: ['10.8.0.5', '10.8.0.5'] },
+    ]);
+    await machine(11, 'text', 'no list');
+    await machine(12, 'object', { networkId: network });
+    await runMigrations(target(), { to: wiredAt });
+    const rows = await wired();
+    expect(rows.map(({ vm, name, addresses }) => [vm, name, addresses])).toEqual([
+      ['odd', 'nic9', ['10.8.0.5']],
+      ['odd', 'nic10', []],
+      ['odd', expect.stringMatching(/^nic11-/), []],
+      ['odd', 'eth0', []],
+      ['odd', expect.stringMatching(/^nic13-/), []],
+    ]);
+    expect(new Set(rows.map(({ mac }) => mac)).size).toBe(rows.length);
+  });
+});
+
 describe('down', () => {
   test('undoes the last one; up again gives the same schema, at every step and for all of them', async () => {
     const all = await names();

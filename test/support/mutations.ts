@@ -2,7 +2,7 @@
  * One working call of every mutation that the schema has, for what must hold for all of them: dry runs, idempotency, access.
  * A mutation without a sample fails a test by name: add it to SAMPLES.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { getNamedType, isInputObjectType, isLeafType, isObjectType, isUnionType } from 'graphql';
 import type { TestApp } from './app.js';
 import type { Client } from './client.js';
@@ -177,7 +177,7 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     });
     return { virtualMachineId: vm.id, imageId: image.id };
   }),
-  createConsoleTicket: asAdmin(async ({ world: { seed }, project, cluster, node }) => {
+  issueConsoleTicket: asAdmin(async ({ world: { seed }, project, cluster, node }) => {
     const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
     const vm = await seed.vm(project, { ...running, cluster, node, claimed: true });
     return { virtualMachineId: vm.id };
@@ -187,10 +187,10 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     const node = await world.seed.node(cluster);
     const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
     const vm = await world.seed.vm(project, { ...running, cluster, node, claimed: true });
-    const made = await mutate(stage.admin, 'createConsoleTicket', { virtualMachineId: vm.id });
+    const made = await mutate(stage.admin, 'issueConsoleTicket', { virtualMachineId: vm.id });
     return {
       client: world.withToken(await world.seed.agentToken(node)),
-      input: { nodeId: node.id, ticket: made.ticket },
+      input: { nodeId: node.id, token: made.token },
     };
   },
   createVirtualMachineSnapshot: asAdmin(async ({ world, project }) => ({
@@ -275,6 +275,29 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   })),
   updateVirtualNetwork: edit(({ world }) => world.seed.network(), { mtu: 9000 }),
   deleteVirtualNetwork: edit(({ world }) => world.seed.network(), {}),
+  attachNetworkInterface: asAdmin(async ({ world: { seed }, project }) => ({
+    virtualMachineId: (await seed.vm(project)).id,
+    nic: {
+      name: 'eth1',
+      networkId: (await seed.network({ cidr: '10.5.0.0/24' })).id,
+      // made up, it would not be the same in a dry run and in the real one
+      macAddress: `02:00:00:00:${randomBytes(2).toString('hex').replace(/(..)/, '$1:')}`,
+      securityGroupIds: [(await seed.group(project)).id],
+    },
+    expectedVersion: 1,
+  })),
+  detachNetworkInterface: asAdmin(async ({ world: { seed }, project }) => {
+    const vm = await seed.vm(project);
+    const network = await seed.network({ cidr: '10.5.0.0/24' });
+    const { name } = await seed.networkInterface(vm, network, { addresses: ['10.5.0.7'] });
+    return { virtualMachineId: vm.id, name, expectedVersion: 1 };
+  }),
+  setInterfaceSecurityGroups: asAdmin(async ({ world: { seed }, project }) => {
+    const vm = await seed.vm(project);
+    const { name } = await seed.networkInterface(vm, await seed.network());
+    const securityGroupIds = [(await seed.group(project)).id];
+    return { virtualMachineId: vm.id, name, securityGroupIds, expectedVersion: 1 };
+  }),
   createSecurityGroup: asAdmin(async ({ project }) => ({
     projectId: project.id,
     name: fresh('group'),

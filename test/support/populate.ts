@@ -148,11 +148,22 @@ export async function populate({ db }: Data): Promise<Populated> {
       phase: one(enums.NetworkPhase, i),
       vlanId: networkType === 'VLAN' ? 100 + i : null,
       mtu: 1500 + (i % 3),
+      cidr: i % 4 ? '10.0.0.0/16' : null,
       dhcpEnabled: i % 2 > 0,
       projectId: i % 3 ? hub(projects, i) : null,
       ...times(i),
     };
   });
+  // All on the hub among the machines, and most on the hub among the networks.
+  const interfaces = rows((i) => ({
+    id: newId(),
+    virtualMachineId: i < 9 ? machine(0) : machine(i),
+    name: `eth${i}`,
+    networkId: hub(networks, i),
+    macAddress: `52:54:00:00:00:${(16 + i).toString(16)}`,
+    position: i % 3,
+    ...times(i),
+  }));
   // The default group of each project, and more in the hub.
   const groups = rows(
     (i) => ({
@@ -271,6 +282,20 @@ export async function populate({ db }: Data): Promise<Populated> {
   await db.image.createMany({ data: images });
   await db.virtualNetwork.createMany({ data: networks });
   await db.securityGroup.createMany({ data: groups });
+  await db.networkInterface.createMany({ data: interfaces });
+  await db.ipAddress.createMany({
+    data: interfaces.map(({ id, networkId }, i) => ({
+      networkId,
+      address: `10.0.0.${i + 1}`,
+      interfaceId: id,
+    })),
+  });
+  await db.interfaceSecurityGroup.createMany({
+    data: interfaces.map(({ id }, i) => ({
+      interfaceId: id,
+      securityGroupId: nth(groups, i).id,
+    })),
+  });
   await db.securityRule.createMany({ data: rules });
   await db.vmSnapshot.createMany({ data: tree });
   await db.task.createMany({ data: tasks });
@@ -291,6 +316,7 @@ export async function populate({ db }: Data): Promise<Populated> {
       ids('Volume', volumes),
       ids('Image', images),
       ids('VirtualNetwork', networks),
+      ids('NetworkInterface', interfaces),
       ids('SecurityGroup', groups),
       ids('SecurityRule', rules),
       ids('VirtualMachineSnapshot', snapshots),

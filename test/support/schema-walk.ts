@@ -7,10 +7,12 @@ import {
   type GraphQLNamedType,
   type GraphQLObjectType,
   getNamedType,
+  getNullableType,
   isEnumType,
   isInputObjectType,
   isInterfaceType,
   isLeafType,
+  isListType,
   isObjectType,
   isUnionType,
 } from 'graphql';
@@ -96,7 +98,7 @@ export const nodeTypes: readonly string[] = Object.values(api.getTypeMap())
 
 export const toOne = (type: string): Relation[] =>
   fieldsOf(type)
-    .filter((field) => isNode(typeOf(field)))
+    .filter((field) => isNode(typeOf(field)) && !isListType(getNullableType(field.type)))
     .map((field) => ({ field: field.name, type: typeOf(field).name }));
 
 export const toMany = (type: string): Relation[] =>

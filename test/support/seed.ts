@@ -179,6 +179,38 @@ export function createSeed({ db }: Data) {
       });
       return made('VirtualNetwork', id, name);
     },
+    /** An interface of a machine on a network; `addresses`: those that it holds there. */
+    async networkInterface(
+      vm: Made,
+      network: Made,
+      data: Partial<Prisma.NetworkInterfaceCreateManyInput> & {
+        addresses?: readonly string[];
+      } = {},
+    ): Promise<Made> {
+      const { addresses = [], ...columns } = data;
+      const id = newId();
+      const name = data.name ?? next('nic');
+      const macAddress = `52:54:00:00:${((count >> 8) & 255).toString(16).padStart(2, '0')}:${(count & 255).toString(16).padStart(2, '0')}`;
+      await db.networkInterface.create({
+        data: {
+          id,
+          virtualMachineId: vm.uuid,
+          networkId: network.uuid,
+          macAddress,
+          ...columns,
+          name,
+        },
+      });
+      await db.ipAddress.createMany({
+        data: addresses.map((address) => ({
+          address,
+          networkId: network.uuid,
+          interfaceId: id,
+          requested: true,
+        })),
+      });
+      return made('NetworkInterface', id, name);
+    },
     /** Makes a user a member of a project. */
     async member(project: Made, user: Made, role: 'OPERATOR' | 'VIEWER' = 'VIEWER'): Promise<void> {
       await db.projectMember.create({

@@ -60,7 +60,7 @@ export async function makeTwoTenants(world: TestApp): Promise<TwoTenants> {
   ] as const;
   const shared = {
     pool: own('everyone', await seed.pool({ assignedNodeIds: [nodes[0].uuid] })),
-    network: own('everyone', await seed.network()),
+    network: own('everyone', await seed.network({ cidr: '10.4.0.0/24' })),
     image: own('everyone', await seed.image()),
   };
   own('everyone', await seed.alert());
@@ -119,6 +119,11 @@ export async function makeTwoTenants(world: TestApp): Promise<TwoTenants> {
         createdById: user.uuid,
       }),
     );
+    const wire = { name: `${mark}-nic`, addresses: [`10.4.0.${tenant === 'a' ? 10 : 11}`] };
+    const nic = own(tenant, await seed.networkInterface(vm, shared.network, wire));
+    await data.db.interfaceSecurityGroup.create({
+      data: { interfaceId: nic.uuid, securityGroupId: group.uuid },
+    });
     const volume = { phase: 'IN_USE', attachedVmId: vm.uuid } as const;
     own(
       tenant,

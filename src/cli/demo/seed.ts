@@ -6,6 +6,7 @@ import { clusterRows } from './clusters.js';
 import { recommendationRows } from './drs.js';
 import { agoFrom } from './ids.js';
 import { imageRows } from './images.js';
+import { interfaceRows } from './interfaces.js';
 import { networkRows } from './networks.js';
 import { nodeRows } from './nodes.js';
 import { projectRows } from './projects.js';
@@ -47,6 +48,7 @@ function demoRows(now: Date, hashes: readonly string[]) {
     images,
     machines,
     memberships,
+    wiring: interfaceRows(machines),
     volumes,
     snapshots: snapshotRows(ago),
     alerts: alertRows(ago, { nodes, pools }),
@@ -85,6 +87,9 @@ export async function seedDemo(
     await tx.image.createMany({ data: rows.images });
     await tx.virtualMachine.createMany({ data: rows.machines });
     await tx.vmSecurityGroup.createMany({ data: rows.memberships });
+    await tx.networkInterface.createMany({ data: rows.wiring.interfaces });
+    await tx.ipAddress.createMany({ data: rows.wiring.addresses });
+    await tx.interfaceSecurityGroup.createMany({ data: rows.wiring.groups });
     await tx.volume.createMany({ data: rows.volumes });
     await tx.vmSnapshot.createMany({ data: rows.snapshots });
     await tx.alert.createMany({ data: rows.alerts });

@@ -20,6 +20,7 @@ import { ProjectEntity } from '../project/queries.js';
 import { networkOf } from './addresses.js';
 import { VirtualNetworkEntity } from './queries.js';
 import { checkNetwork } from './rules.js';
+import { machinesOn, machinesOutside } from './usage.js';
 
 const resourceType = 'VirtualNetwork';
 const subject = (input: { id: string }) => ({ entity: VirtualNetworkEntity, id: input.id });
@@ -79,6 +80,9 @@ export const createVirtualNetwork = defineCommand({
   },
 });
 
+/** What decides which addresses a network has. */
+const PLAN = ['cidr', 'gateway', 'dhcpRangeStart', 'dhcpRangeEnd'] as const;
+
 /** Type and VLAN of a network stay what they are: machines are wired to them. */
 export const updateVirtualNetwork = defineCommand({
   name: 'virtualNetwork.update',
@@ -92,7 +96,7 @@ export const updateVirtualNetwork = defineCommand({
     ...addresses,
     expectedVersion: version,
   }),
-  errors: [AlreadyExistsError],
+  errors: [AlreadyExistsError, InUseError],
   lock: (input) => [`network/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion, ...fields }) {
     await requireVisible(tx, VirtualNetworkEntity, viewer, id);
@@ -102,6 +106,13 @@ export const updateVirtualNetwork = defineCommand({
     checkNetwork(shape);
     if ('cidr' in changes) await checkOverlap(tx, id, before.projectId, shape);
     const after = await updateVersioned(tx, VirtualNetworkEntity, before, changes);
+    // After the row is ours: who was giving an address meanwhile has finished, and whoever comes next reads the new plan.
+    if (PLAN.some((field) => field in changes)) {
+      const { cidr, gateway, dhcpRangeStart, dhcpRangeEnd } = shape;
+      const plan = cidr === null ? null : { cidr, gateway, dhcpRangeStart, dhcpRangeEnd };
+      const misplaced = await machinesOutside(tx, before, plan);
+      if (misplaced) throw new InUseError(resourceType, [misplaced]);
+    }
     return {
       result: { virtualNetworkId: id },
       changed: [{ type: resourceType, id, before, after }],
@@ -120,18 +131,8 @@ export const deleteVirtualNetwork = defineCommand({
   async run({ tx }, { id, expectedVersion }) {
     const before = await readForEdit<VirtualNetwork>(tx, VirtualNetworkEntity, id, expectedVersion);
     await lockAddressPlan(tx);
-    const where = { spec: { path: ['nics'], array_contains: [{ networkId: id }] } };
-    const count = await tx.virtualMachine.count({ where });
-    if (count > 0) {
-      const users = await tx.virtualMachine.findMany({
-        where,
-        select: { name: true },
-        take: 5,
-        orderBy: { name: 'asc' },
-      });
-      const names = users.map((vm) => vm.name);
-      throw new InUseError(resourceType, [{ type: 'VirtualMachine', count, names }]);
-    }
+    const users = await machinesOn(tx, before);
+    if (users) throw new InUseError(resourceType, [users]);
     await deleteVersioned(tx, VirtualNetworkEntity, before);
     return {
       result: { deletedVirtualNetworkId: id },

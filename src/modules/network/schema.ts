@@ -13,6 +13,23 @@ import {
   VirtualNetworkEntity,
   virtualNetworks,
 } from './queries.js';
+import { type Utilisation, utilisationOf } from './ranges.js';
+
+const NetworkUtilisation = builder.objectRef<Utilisation>('NetworkUtilisation').implement({
+  description:
+    'How many addresses a network has for machines: all but its own, the gateway and, in IPv4, the broadcast address.',
+  fields: (t) => ({
+    totalAddresses: t.expose('totalAddresses', {
+      type: 'BigInt',
+      description: 'In all; those outside of its DHCP range are only given when asked for.',
+    }),
+    usedAddresses: t.expose('usedAddresses', {
+      type: 'BigInt',
+      description: 'Held by network interfaces, those of other projects among them.',
+    }),
+    freeAddresses: t.expose('freeAddresses', { type: 'BigInt', description: 'The others.' }),
+  }),
+});
 
 export const VirtualNetworkRef = builder.prismaNode('VirtualNetwork', {
   id: { field: 'id' },
@@ -59,6 +76,14 @@ export const VirtualNetworkRef = builder.prismaNode('VirtualNetwork', {
     dnsServers: t.expose('dnsServers', {
       type: ['IPAddress'],
       description: 'Name servers that virtual machines are told of, the preferred one first.',
+    }),
+    utilisation: t.field({
+      type: NetworkUtilisation,
+      nullable: true,
+      description: 'How full it is; null when it has no cidr.',
+      select: { cidr: true, gateway: true, _count: { select: { addresses: true } } },
+      resolve: ({ cidr, gateway, _count }) =>
+        utilisationOf(networkOf(cidr), gateway, _count.addresses),
     }),
     project: relationOne(
       t,

@@ -5,16 +5,19 @@ import { requireVisible } from '../../core/entity.js';
 import { description, idOf, labels, name, optional, present, version } from '../../core/input.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import {
+  AddressInUseError,
   AlreadyExistsError,
   InvalidStateError,
   NoSuitableNodeError,
   QuotaExceededError,
+  SubnetExhaustedError,
 } from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { ProjectEntity } from '../project/queries.js';
 import { claimQuota } from '../project/quota.js';
 import { readIdle } from './begin.js';
 import { usageChange } from './changes.js';
+import { additionChanges, attachInterfaces } from './interfaces.js';
 import { choosePlacement, placementSettings } from './place-vm.js';
 import { VirtualMachineEntity } from './queries.js';
 import { attachVolumes, checkReferences, groupIdsOf } from './references.js';
@@ -23,8 +26,9 @@ import { resourcesOf, specInput } from './spec.js';
 const resourceType = 'VirtualMachine';
 
 /**
- * Everything is checked before anything is written; the quota's row is locked last, so that parallel creations
- * wait for each other as briefly as possible. Placement is decided, not claimed: a stopped machine holds no node.
+ * Everything is checked before anything is written; the quota's row is locked late, so that parallel creations
+ * wait for each other as briefly as possible, and addresses, which machines of other projects wait for, come after it.
+ * Placement is decided, not claimed: a stopped machine holds no node.
  */
 export const createVirtualMachine = defineCommand({
   name: 'virtualMachine.create',
@@ -43,7 +47,14 @@ export const createVirtualMachine = defineCommand({
     spec: specInput,
     deletionProtected: optional(z.boolean()),
   }),
-  errors: [AlreadyExistsError, QuotaExceededError, NoSuitableNodeError, InvalidStateError],
+  errors: [
+    AlreadyExistsError,
+    QuotaExceededError,
+    NoSuitableNodeError,
+    InvalidStateError,
+    SubnetExhaustedError,
+    AddressInUseError,
+  ],
   label: (input) => input.name,
   async run(context, { projectId, spec, ...fields }) {
     const { tx, viewer, newId, services } = context;
@@ -86,11 +97,18 @@ export const createVirtualMachine = defineCommand({
         data: groups.map((securityGroupId) => ({ virtualMachineId: id, securityGroupId })),
       });
     }
+    const nics = (spec.nics ?? []).map((nic, i) => ({
+      nic,
+      position: i,
+      path: ['spec', 'nics', String(i)],
+    }));
+    const wires = await attachInterfaces(context, after, nics);
     const volumes = await attachVolumes(tx, id, spec);
     return {
       result: { virtualMachineId: id, placement: placement.verdicts },
       changed: [
         { type: resourceType, id, before: null, after },
+        ...additionChanges(after, wires),
         ...volumes.map((v) => ({ type: 'Volume', id: v.after.id, ...v })),
         usageChange(projectId),
       ],

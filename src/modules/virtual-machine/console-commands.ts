@@ -26,8 +26,8 @@ interface Ticket {
   readonly username: string;
 }
 
-export const createConsoleTicket = defineCommand({
-  name: 'virtualMachine.createConsoleTicket',
+export const issueConsoleTicket = defineCommand({
+  name: 'virtualMachine.issueConsoleTicket',
   resourceType: 'VirtualMachine',
   permission: 'vm:console',
   subject: (input: { virtualMachineId: string }) => ({
@@ -37,7 +37,7 @@ export const createConsoleTicket = defineCommand({
   }),
   input: z.object({ virtualMachineId: idOf('VirtualMachine') }),
   errors: [InvalidStateError],
-  prepare: () => Promise.resolve({ ticket: randomBytes(32).toString('base64url') }),
+  prepare: () => Promise.resolve({ token: randomBytes(32).toString('base64url') }),
   async run({ tx, now, prepared }, { virtualMachineId }) {
     const vm = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, virtualMachineId);
     const display = readSpec(vm.spec)?.display?.type ?? 'VNC';
@@ -53,13 +53,13 @@ export const createConsoleTicket = defineCommand({
         nodeId: vm.nodeId,
         display: display as string,
         expiresAt,
-        ticket: null as string | null,
+        token: null as string | null,
       },
-      once: { ticket: prepared.ticket },
+      once: { token: prepared.token },
       changed: [],
     };
   },
-  async after({ services, viewer }: Call, { virtualMachineId, nodeId, display }, { ticket }) {
+  async after({ services, viewer }: Call, { virtualMachineId, nodeId, display }, { token }) {
     const kept: Ticket = {
       virtualMachineId,
       nodeId,
@@ -67,7 +67,7 @@ export const createConsoleTicket = defineCommand({
       userId: viewer?.userId ?? null,
       username: viewer?.name ?? '',
     };
-    const key = ephemeralKeys.consoleTicket(hashToken(ticket));
+    const key = ephemeralKeys.consoleTicket(hashToken(token));
     await services.ephemeral.set(key, JSON.stringify(kept), ephemeralTtlMs.consoleTicket);
   },
 });
@@ -82,10 +82,10 @@ export const redeemConsoleTicket = defineCommand({
     id: input.nodeId,
     path: ['nodeId'],
   }),
-  input: z.object({ nodeId: idOf('HypervisorNode'), ticket: z.string().min(1).max(128) }),
+  input: z.object({ nodeId: idOf('HypervisorNode'), token: z.string().min(1).max(128) }),
   errors: [],
-  async prepare({ services }: Call, { nodeId, ticket }, dryRun) {
-    const key = ephemeralKeys.consoleTicket(hashToken(ticket));
+  async prepare({ services }: Call, { nodeId, token }, dryRun) {
+    const key = ephemeralKeys.consoleTicket(hashToken(token));
     const text = await services.ephemeral.get(key);
     const kept = text === null ? null : (JSON.parse(text) as Ticket);
     if (kept?.nodeId !== nodeId) return null;
@@ -95,7 +95,7 @@ export const redeemConsoleTicket = defineCommand({
     const vm =
       prepared &&
       (await tx.virtualMachine.findFirst({ where: { id: prepared.virtualMachineId, nodeId } }));
-    if (!prepared || !vm) throw new NotFoundError('ConsoleTicket', ['ticket']);
+    if (!prepared || !vm) throw new NotFoundError('ConsoleTicket', ['token']);
     return {
       result: {
         virtualMachineId: encodeGlobalId('VirtualMachine', vm.id),

@@ -1,7 +1,7 @@
 /** Mutations of virtual machines beyond power: size, place, project, devices and console. */
 import { expectedVersion, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
-import { createConsoleTicket, redeemConsoleTicket } from './console-commands.js';
+import { issueConsoleTicket, redeemConsoleTicket } from './console-commands.js';
 import * as devices from './device-commands.js';
 import { migrateVirtualMachine } from './migrate-command.js';
 import { moveVirtualMachine } from './move-command.js';
@@ -82,16 +82,17 @@ for (const [name, command, description] of [
   });
 }
 
-mutationField('createConsoleTicket', createConsoleTicket, {
+mutationField('issueConsoleTicket', issueConsoleTicket, {
   description:
     'A ticket that opens the console of a running virtual machine, once, within a minute: give it to the console proxy of its node.',
   input: (t) => ({ virtualMachineId: target(t, 'virtual machine') }),
   entities: { virtualMachine: virtualMachinePart },
   fields: (t) => ({
-    ticket: t.string({
+    token: t.string({
       nullable: true,
-      description: 'Shown once: null when the request is repeated with its idempotency key.',
-      resolve: ({ result }) => result.ticket,
+      description:
+        'The ticket. Shown once: null when the request is repeated with its idempotency key.',
+      resolve: ({ result }) => result.token,
     }),
     display: t.string({ description: 'VNC or SPICE.', resolve: ({ result }) => result.display }),
     expiresAt: t.field({
@@ -106,7 +107,7 @@ mutationField('redeemConsoleTicket', redeemConsoleTicket, {
   description: 'For the console proxy of a node: what a ticket opens. It works once.',
   input: (t) => ({
     nodeId: t.id({ required: true, description: "The proxy's own node." }),
-    ticket: t.string({ required: true, description: 'The ticket that a client has shown.' }),
+    token: t.string({ required: true, description: 'The ticket that a client has shown.' }),
   }),
   fields: (t) => ({
     virtualMachineId: t.id({

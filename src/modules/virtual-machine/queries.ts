@@ -23,6 +23,14 @@ export const SnapshotEntity = defineEntity({
   projectColumn: null,
 });
 
+export const NetworkInterfaceEntity = defineEntity({
+  type: 'NetworkInterface',
+  model: 'networkInterface',
+  label: 'name',
+  visibility: through('virtualMachine', visibility),
+  projectColumn: null,
+});
+
 export const PowerStateEnum = builder.enumType('PowerState', {
   description: 'What was last observed of a virtual machine.',
   values: {
@@ -79,4 +87,16 @@ export const SnapshotStateEnum = builder.enumType('SnapshotState', {
 export const snapshots = declareList(SnapshotEntity, {
   filter: { name: text(), state: oneOf('SnapshotState', SnapshotStateEnum), createdAt: range() },
   order: { CREATED_AT: 'createdAt', NAME: 'name' },
+});
+
+export const networkInterfaces = declareList(NetworkInterfaceEntity, {
+  filter: {
+    name: text(),
+    macAddress: text(),
+    virtualNetwork: ref('networkId', 'VirtualNetwork'),
+    virtualMachine: ref('virtualMachineId', 'VirtualMachine'),
+    createdAt: range(),
+    updatedAt: range(),
+  },
+  order: { POSITION: 'position', NAME: 'name', CREATED_AT: 'createdAt' },
 });

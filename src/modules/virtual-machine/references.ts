@@ -10,7 +10,7 @@ import { VirtualNetworkEntity } from '../network/queries.js';
 import { NodeEntity } from '../node/queries.js';
 import { SecurityGroupEntity } from '../security/queries.js';
 import { VolumeEntity } from '../storage/queries.js';
-import type { VmSpec } from './spec.js';
+import type { Nic, VmSpec } from './spec.js';
 
 type Context = Pick<RunContext, 'tx' | 'viewer'>;
 
@@ -65,16 +65,8 @@ export async function checkReferences(
       );
     }
   }
-  await requireAll(
-    context,
-    VirtualNetworkEntity,
-    nics.map((n, i) => ({ id: n.networkId, path: at('nics', i, 'networkId') })),
-    projectId,
-  );
-  const groups = nics.flatMap((n, i) =>
-    (n.securityGroupIds ?? []).map((id) => ({ id, path: at('nics', i, 'securityGroupIds') })),
-  );
-  await requireAll(context, SecurityGroupEntity, groups, projectId);
+  const wired = nics.map((nic, i) => ({ nic, path: ['spec', 'nics', String(i)] }));
+  await checkNics(context, projectId, wired);
   const images = await requireAll(
     context,
     ImageEntity,
@@ -97,6 +89,31 @@ export async function checkReferences(
     (placement?.[field] ?? []).map((id) => ({ id, path: ['spec', 'placement', field] })),
   );
   await requireAll(context, NodeEntity, nodes, projectId);
+}
+
+/** Checks what network interfaces refer to; `path`: the input that each came from. */
+export async function checkNics(
+  context: Context,
+  projectId: string,
+  wanted: readonly { nic: Nic; path: readonly string[] }[],
+): Promise<void> {
+  const networks = wanted.map(({ nic, path }) => ({
+    id: nic.networkId,
+    path: [...path, 'networkId'],
+  }));
+  await requireAll(context, VirtualNetworkEntity, networks, projectId);
+  for (const { nic, path } of wanted) await checkGroups(context, projectId, nic, path);
+}
+
+/** Checks that security groups are of the project. */
+export async function checkGroups(
+  context: Context,
+  projectId: string,
+  { securityGroupIds = [] }: Pick<Nic, 'securityGroupIds'>,
+  path: readonly string[],
+): Promise<void> {
+  const groups = securityGroupIds.map((id) => ({ id, path: [...path, 'securityGroupIds'] }));
+  await requireAll(context, SecurityGroupEntity, groups, projectId);
 }
 
 /** Attaches READY volumes: each by one conditional update, so that of two who want the same one, one gets it. */

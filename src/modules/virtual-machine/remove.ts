@@ -7,15 +7,17 @@ import { releaseCapacity } from '../node/capacity.js';
 import { capacityOf } from '../node/rules.js';
 import { releaseQuota } from '../project/quota.js';
 import { capacityChange, usageChange } from './changes.js';
+import { readInterfaces, removalChanges } from './interfaces.js';
 import { detachVolumes } from './references.js';
 
 /**
  * Removes the row and gives back what it held: volumes become free, quota and capacity are returned.
- * Snapshots go with it: they are parts of it.
+ * Snapshots and network interfaces go with it, for they are parts of it; addresses are free again.
  */
 export async function removeVirtualMachine(tx: Tx, vm: VirtualMachine): Promise<Change[]> {
   const snapshots = await tx.vmSnapshot.count({ where: { virtualMachineId: vm.id } });
   const volumes = await detachVolumes(tx, vm.id);
+  const wires = await readInterfaces(tx, vm.id);
   const { count } = await tx.virtualMachine.deleteMany({
     where: { id: vm.id, generation: vm.generation },
   });
@@ -30,6 +32,7 @@ export async function removeVirtualMachine(tx: Tx, vm: VirtualMachine): Promise<
   const changed: Change[] = [
     { type: 'VirtualMachine', id: vm.id, before: vm, after: null },
     ...volumes.map((v) => ({ type: 'Volume', id: v.after.id, ...v })),
+    ...removalChanges(vm, wires),
     usageChange(vm.projectId),
   ];
   if (vm.capacityClaimed && vm.nodeId) {

@@ -188,6 +188,21 @@ export const OPERATIONS: Readonly<Record<Operation, OperationRule>> = {
   },
 };
 
+/** States in which network interfaces come, go and change; in the others the guest could not follow. */
+export const WIRING_STATES: readonly PowerState[] = ['STOPPED', 'RUNNING'];
+
+/** @throws InvalidStateError while network interfaces cannot be changed */
+export function requireWirable(state: PowerState): void {
+  if (WIRING_STATES.includes(state)) return;
+  const hint = `It must be ${WIRING_STATES.join(' or ')}.`;
+  throw new InvalidStateError(
+    'Changing its network interfaces',
+    state,
+    allowedOperations(state),
+    hint,
+  );
+}
+
 /** Nothing can be shut down gently from these: a stop is a power-off at once. */
 export function stopsByForce(state: PowerState): boolean {
   return state === 'SUSPENDED' || state === 'CRASHED';

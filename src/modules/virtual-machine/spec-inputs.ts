@@ -40,8 +40,15 @@ export const NicInput = builder.inputType('VirtualMachineNicInput', {
   fields: (t) => ({
     name: t.string(required('Unique within the machine.')),
     networkId: t.id(required('A network that the project may use.')),
-    macAddress: t.field({ type: 'MACAddress', description: 'Its address, if it matters.' }),
-    ipAddresses: t.field({ type: ['IPAddress'], description: 'Addresses to ask for.' }),
+    macAddress: t.field({
+      type: 'MACAddress',
+      description: 'Its address, if it matters; made up if not given.',
+    }),
+    ipAddresses: t.field({
+      type: ['IPAddress'],
+      description:
+        'Addresses to ask for: it gets these or is refused. Without any it gets the lowest free one, if the network has a cidr.',
+    }),
     securityGroupIds: t.idList({ description: 'The groups whose rules apply.' }),
     model: t.field({ type: kinds.NicModel, description: 'How the guest sees it.' }),
     bandwidthMbps: t.int({ description: 'Mbit/s at most.' }),

@@ -77,7 +77,7 @@ const DiskType = builder.objectRef<Disk>('VirtualMachineDisk').implement({
 });
 
 const NicType = builder.objectRef<Nic>('VirtualMachineNic').implement({
-  description: 'A network interface of a virtual machine.',
+  description: 'What was asked for as a network interface; `networkInterfaces` has what it got.',
   fields: (t) => ({
     name: t.exposeString('name', { description: 'Unique within the machine.' }),
     networkId: t.id({
@@ -87,7 +87,7 @@ const NicType = builder.objectRef<Nic>('VirtualMachineNic').implement({
     macAddress: t.field({
       type: 'MACAddress',
       nullable: true,
-      description: 'Its address; null: chosen by the node.',
+      description: 'The address that was asked for; null: none in particular.',
       resolve: (n) => n.macAddress ?? null,
     }),
     ipAddresses: t.field({
@@ -232,7 +232,7 @@ export const VmSpecType = builder.objectRef<VmSpec>('VirtualMachineSpec').implem
     disks: t.field({ type: [DiskType], description: 'Its disks.', resolve: (s) => s.disks ?? [] }),
     nics: t.field({
       type: [NicType],
-      description: 'Its network interfaces.',
+      description: 'The network interfaces that were asked for.',
       resolve: (s) => s.nics ?? [],
     }),
     cdroms: t.field({

@@ -3,9 +3,11 @@ import { z } from 'zod';
 import { idOf, ipAddress, optional } from '../../core/input.js';
 import type { Issue } from '../../errors.js';
 
-const MOST = { disks: 64, nics: 32, cdroms: 4 } as const;
+/** Network interfaces of one machine. */
+export const MAX_NICS = 32;
+const MOST = { disks: 64, nics: MAX_NICS, cdroms: 4 } as const;
 
-const partName = z
+export const partName = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a lower-case name of at most 32 characters');
 
@@ -142,6 +144,8 @@ function tooMany(parts: readonly object[], most: number, list: string): Issue[] 
 
 /** As it is stored: UUIDs instead of public ids, and nothing that the caller did not send. */
 export type VmSpec = z.output<typeof specInput>;
+
+export type Nic = z.output<typeof nicInput>;
 
 /** A stored spec, or null when its row has none: the column's default is an empty object. */
 export function readSpec(json: unknown): VmSpec | null {

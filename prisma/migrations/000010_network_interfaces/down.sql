@@ -1,0 +1,3 @@
+DROP TABLE interface_security_groups;
+DROP TABLE ip_addresses;
+DROP TABLE network_interfaces;
