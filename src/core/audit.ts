@@ -115,14 +115,26 @@ export async function writeAudit(
   changes: readonly Change[],
   unchanged: Subject | null,
 ): Promise<void> {
-  const data = changes
-    .filter((change) => !change.derived)
-    .map((change) =>
-      entry(call, action, subjectOf(change), 'SUCCEEDED', difference(change.before, change.after)),
-    );
-  if (data.length === 0 && unchanged) {
-    data.push(entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true }));
-  }
+  await writeAudits(tx, call, action, [{ changes, unchanged }]);
+}
+
+/** The same for a command that succeeded for several objects in one transaction. */
+export async function writeAudits(
+  tx: Tx,
+  call: Call,
+  action: string,
+  done: readonly { changes: readonly Change[]; unchanged: Subject | null }[],
+): Promise<void> {
+  const data = done.flatMap(({ changes, unchanged }) => {
+    const entries = changes
+      .filter((change) => !change.derived)
+      .map((change) => {
+        const details = difference(change.before, change.after);
+        return entry(call, action, subjectOf(change), 'SUCCEEDED', details);
+      });
+    if (entries.length > 0 || !unchanged) return entries;
+    return [entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true })];
+  });
   if (data.length > 0) await tx.auditEntry.createMany({ data });
 }
 
