@@ -8,7 +8,9 @@ import {
   createStage,
   documentOf,
   MUTATIONS,
+  type MutationAnswer,
   mutate,
+  outcomeOf,
   type Stage,
   sampleOf,
 } from '../support/mutations.js';
@@ -25,6 +27,11 @@ type Persona = (typeof PERSONAS)[number];
 const TABLE = `
                           stranger reader observer demoted operator agent
   acknowledgeAlert        F        F      F        F       F        N
+  bulkAcknowledgeAlerts      F     F      F        F       F        N
+  bulkDeleteVirtualMachines  N     F      F        F       +        N
+  bulkLabelVirtualMachines   N     F      F        F       +        N
+  bulkStartVirtualMachines   N     F      F        F       +        N
+  bulkStopVirtualMachines    N     F      F        F       +        N
   cordonHypervisorNode    F        F      F        F       F        N
   createCluster           F        F      F        F       F        F
   createProject           F        F      F        F       F        F
@@ -44,6 +51,7 @@ const TABLE = `
   enterMaintenance        F        F      F        F       F        N
   exitMaintenance         F        F      F        F       F        N
   issueAgentToken         F        F      F        F       F        N
+  labelVirtualMachine     N        F      F        F       +        N
   login                   +        +      +        +       +        +
   logout                  +        +      +        +       +        F
   pauseVirtualMachine     N        F      F        F       +        N
@@ -101,7 +109,9 @@ afterAll(() => world.stop());
 
 /** The input field that names what a command is about: the whole before the part. */
 const subjectField = (input: object) =>
-  ['securityGroupId', 'projectId', 'nodeId', 'id'].find((field) => field in input) ?? 'id';
+  ['securityGroupId', 'projectId', 'nodeId', 'ids', 'id'].find((field) => field in input) ?? 'id';
+const subjectOf = (input: Readonly<Record<string, unknown>>) =>
+  decodeGlobalId(String([input[subjectField(input)]].flat()[0]));
 
 /** A session of its own each time: signing out is among the mutations. */
 async function clientOf(persona: Persona): Promise<Client> {
@@ -134,12 +144,12 @@ describe.each(LISTED)('%s', (mutation) => {
     await letMembersIn(mutation, input);
     const client = await clientOf(persona);
     const before = await digest(world.data);
-    const { data, errors, headers } = await client.answer<
-      { answer: { __typename: string } },
-      unknown
-    >(documentOf(mutation), { input });
+    const { data, errors, headers } = await client.answer<{ answer: MutationAnswer }, unknown>(
+      documentOf(mutation),
+      { input },
+    );
     expect(errors).toEqual([]);
-    const answer = data?.answer;
+    const answer = outcomeOf(data?.answer);
     if (outcome === '+') {
       expect(answer?.__typename).toMatch(/Payload$/);
       return;
@@ -151,7 +161,7 @@ describe.each(LISTED)('%s', (mutation) => {
         : { __typename: 'ForbiddenError', permission: expect.stringMatching(/^[a-z]+:[a-z]+$/) },
     );
     expect(changedTables(before, await digest(world.data))).toEqual(['audit_log']);
-    const about = decodeGlobalId(String(input[subjectField(input)]));
+    const about = subjectOf(input);
     const requestId = headers.get('x-request-id') ?? '';
     const entries = await world.data.db.auditEntry.findMany({ where: { requestId } });
     expect(entries).toHaveLength(1);
@@ -184,11 +194,11 @@ describe('what is hidden', () => {
     const { input } = await sampleOf(mutation, stage);
     const stranger = await clientOf('stranger');
     const field = subjectField(input);
-    const { type } = decodeGlobalId(String(input[field])) ?? { type: '' };
-    const absent = { ...input, [field]: encodeGlobalId(type, newId()) };
-    const hidden = await mutate(stranger, mutation, input);
-    expect(hidden).toEqual(await mutate(stranger, mutation, absent));
-    expect(hidden).toMatchObject({ path: [field] });
+    const never = encodeGlobalId(subjectOf(input)?.type ?? '', newId());
+    const absent = { ...input, [field]: field === 'ids' ? [never] : never };
+    const hidden = outcomeOf(await mutate(stranger, mutation, input));
+    expect(hidden).toEqual(outcomeOf(await mutate(stranger, mutation, absent)));
+    expect(hidden).toMatchObject({ path: [field === 'ids' ? 'id' : field] });
   });
 
   it('stays hidden behind references: another tenant’s volume, network or group is not found', async () => {
