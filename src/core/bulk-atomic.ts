@@ -2,32 +2,19 @@
  * One command for many objects in one transaction: all are changed, or none.
  * After a refusal the others are still tried, so that the caller learns of everything that is in the way, and then all is undone.
  */
-import type { z } from 'zod';
 import { LockBusyError } from '../coordination/coordination.js';
 import type { Tx } from '../data/client.js';
 import { UserError, ValidationError } from '../errors.js';
 import { newId } from '../ids.js';
 import { fewAtOnce } from './at-once.js';
-import { type Subject, writeAudits } from './audit.js';
-import { authorize } from './authorize.js';
+import { writeAudits } from './audit.js';
 import type { BulkAnswer, BulkExecution } from './bulk.js';
+import { admit, type Item } from './bulk-admission.js';
 import type { Outcome } from './command.js';
-import { parse } from './execute.js';
 import { claimKey, findAnswer, rememberAnswer } from './idempotency.js';
 import { busy, holding } from './locks.js';
 import { assertDeclared, auditRefusal, explain } from './refusals.js';
 import { announce, DryRunRollback, followUp } from './transact.js';
-
-/** One object, and what stands against it. */
-interface Item {
-  readonly id: string;
-  readonly input: z.output<z.ZodType>;
-  subject: Subject;
-  prepared: unknown;
-  /** Refused before the transaction: it is not tried there. */
-  barred: boolean;
-  error: UserError | null;
-}
 
 /** What is kept with the idempotency key. */
 interface Known<R> {
@@ -75,41 +62,6 @@ export async function doTogether<R extends object, V>(
     });
   }
   return { ids, beyond, outcomes: items.map(({ error }) => error && { error }) };
-}
-
-/** What the gate asks before it lets anybody in, for each of them. */
-async function admit<R extends object, V>(
-  { command, call, viewer, inputOf }: BulkExecution<R, V>,
-  ids: readonly string[],
-): Promise<Item[]> {
-  const items = ids.map((id): Item => {
-    const input = parse(command, inputOf(id));
-    const subject = { type: command.resourceType, id, name: '', projectId: null };
-    return { id, input, subject, prepared: undefined, barred: false, error: null };
-  });
-  await fewAtOnce(
-    items.length,
-    async (index) => {
-      const item = items[index] as Item;
-      try {
-        item.subject = await authorize(command, item.input, call, viewer, item.subject);
-        item.prepared = await command.prepare?.(call, item.input);
-      } catch (cause) {
-        item.error = refusal(explain(command, cause, inputOf(item.id)));
-        assertDeclared(command, item.error);
-        item.barred = true;
-      }
-    },
-    () => !call.signal.aborted,
-  );
-  call.signal.throwIfAborted();
-  return items;
-}
-
-/** The error, if it is a refusal; else it is thrown. */
-function refusal(error: unknown): UserError {
-  if (error instanceof UserError) return error;
-  throw error;
 }
 
 async function transactAll<R extends object, V>(

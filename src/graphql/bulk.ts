@@ -101,7 +101,7 @@ export function bulkField<R extends object>(
       endCursor: t.exposeString('endCursor', {
         nullable: true,
         description:
-          'Pass it as `after`, with the same filter, to go on with what is left. Null by ids: name those that have no outcome.',
+          'Pass it as `after`, with the same filter, to go on with what is left; where this call began when ATOMIC was refused. Null by ids: name those that have no outcome.',
       }),
       dryRun: t.exposeBoolean('dryRun', {
         description: 'True: nothing was written; this is what would have been.',
@@ -155,10 +155,12 @@ export function bulkField<R extends object>(
                 : outcome && new Refusal(outcome.error);
             return { id: encodeGlobalId(type, id), outcome: shown };
           });
-          const settled = results.map(({ outcome }) => outcome !== null);
+          const refused = results.some(({ outcome }) => outcome instanceof Refusal);
+          const nothingDone = mode === 'ATOMIC' && refused;
+          const settled = results.map(({ outcome }) => outcome !== null && !nothingDone);
           return {
             results,
-            remaining: answer.beyond + settled.filter((done) => !done).length,
+            remaining: answer.beyond + results.filter(({ outcome }) => outcome === null).length,
             endCursor: endCursor(list, targets, answer.ids, settled),
             dryRun,
           };

@@ -174,6 +174,16 @@ describe('all or none', () => {
     expect(better.succeededCount).toBe(2);
   });
 
+  it('a refusal leaves the cursor where it was', async () => {
+    const { machines, filter } = await group(3, mine, { deletionProtected: true });
+    const [first] = [...machines].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
+    const input = { filter, after: first?.id, mode: 'ATOMIC' };
+    const answer = await bulk(admin, DELETE, input);
+    expect(answer).toMatchObject({ failedCount: 2, remainingCount: 0, endCursor: first?.id });
+    const done = await bulk(admin, LABEL, { ...input, set: { tier: 'web' } });
+    expect(done.endCursor).not.toBe(first?.id);
+  });
+
   it('one that somebody else keeps is busy, and the others are left alone', async () => {
     const { ids, machines } = await group(3);
     const { limits } = world.app.services.config;
