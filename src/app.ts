@@ -131,6 +131,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     const { shutdownTimeoutMs } = config.server;
     draining = true;
     subscriptions.close();
+    hints.leave();
     const quiet = controllers?.stop();
     const finished = (await server?.stop(shutdownTimeoutMs)) ?? true;
     if (!finished) log.warn({ shutdownTimeoutMs }, 'running requests were cut off');

@@ -28,6 +28,8 @@ export interface Change {
 /** Columns that say nothing to a reader of the history. */
 const NOISE = new Set(['updatedAt', 'createdAt', 'txId', 'seq']);
 const MAX_TEXT = 4096;
+/** Of one statement: a row has fourteen values, and a statement has room for 32,767. */
+const MAX_ROWS = 2000;
 
 /** What differs between two rows, with secrets replaced and long texts cut. Whole rows for creations and deletions. */
 export function difference(from: object | null, to: object | null): { before: Json; after: Json } {
@@ -107,7 +109,7 @@ function entry(
   };
 }
 
-/** Writes the entries of a command that succeeded; one statement, whatever the number of changes. */
+/** Writes the entries of a command that succeeded; one statement for all of them, up to MAX_ROWS. */
 export async function writeAudit(
   tx: Tx,
   call: Call,
@@ -115,15 +117,28 @@ export async function writeAudit(
   changes: readonly Change[],
   unchanged: Subject | null,
 ): Promise<void> {
-  const data = changes
-    .filter((change) => !change.derived)
-    .map((change) =>
-      entry(call, action, subjectOf(change), 'SUCCEEDED', difference(change.before, change.after)),
-    );
-  if (data.length === 0 && unchanged) {
-    data.push(entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true }));
-  }
-  if (data.length > 0) await tx.auditEntry.createMany({ data });
+  await writeAudits(tx, call, action, [{ changes, unchanged }]);
+}
+
+/** The same for a command that succeeded for several objects in one transaction. */
+export async function writeAudits(
+  tx: Tx,
+  call: Call,
+  action: string,
+  done: readonly { changes: readonly Change[]; unchanged: Subject | null }[],
+): Promise<void> {
+  const data = done.flatMap(({ changes, unchanged }) => {
+    const entries = changes
+      .filter((change) => !change.derived)
+      .map((change) => {
+        const details = difference(change.before, change.after);
+        return entry(call, action, subjectOf(change), 'SUCCEEDED', details);
+      });
+    if (entries.length > 0 || !unchanged) return entries;
+    return [entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true })];
+  });
+  for (let begin = 0; begin < data.length; begin += MAX_ROWS)
+    await tx.auditEntry.createMany({ data: data.slice(begin, begin + MAX_ROWS) });
 }
 
 /** Writes the entry of a command that was refused (DENIED) or could not be done (FAILED), after its transaction has gone. */

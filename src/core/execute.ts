@@ -1,24 +1,16 @@
 /** Takes a command through the write gate. The steps and their reasons stand in command.ts. */
 import type { z } from 'zod';
 import type { Tx } from '../data/client.js';
-import {
-  AlreadyExistsError,
-  ForbiddenError,
-  NotFoundError,
-  RequestError,
-  UnauthenticatedError,
-  UserError,
-  ValidationError,
-} from '../errors.js';
-import { type Subject, writeRefusal } from './audit.js';
+import { RequestError, UnauthenticatedError, UserError, ValidationError } from '../errors.js';
+import type { Subject } from './audit.js';
 import { authorize } from './authorize.js';
 import type { Viewer } from './authz.js';
-import { COMMON_ERRORS, type Command } from './command.js';
+import type { Command } from './command.js';
 import type { Call } from './context.js';
-import { translate } from './failures.js';
 import { findAnswer, type KeyedRequest, keyedRequest } from './idempotency.js';
 import type { Json } from './json.js';
 import { withLocks } from './locks.js';
+import { assertDeclared, auditRefusal, explain } from './refusals.js';
 import { findUncleanText, UNCLEAN_TEXT } from './text.js';
 import { transact } from './transact.js';
 
@@ -92,20 +84,20 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     done('ok');
     return answer;
   } catch (cause) {
-    const declaresTaken = command.errors.includes(AlreadyExistsError);
-    const error = translate(cause, command.resourceType, rawInput, declaresTaken);
+    const error = explain(command, cause, rawInput);
     done(error instanceof UserError || error instanceof RequestError ? error.code : 'bug');
     if (error instanceof UserError) {
       assertDeclared(command, error);
       // A dry run leaves no trace, unless it could be a way to try passwords unseen.
       if (!options.dryRun || command.permission === null)
-        await refuse(command.name, call, subject, error);
+        await auditRefusal(command.name, call, subject, error);
     }
     throw error;
   }
 }
 
-function parse<I extends z.ZodType>(command: Command<I>, rawInput: unknown): z.output<I> {
+/** The input as the command wants it. Throws ValidationError with every fault. */
+export function parse<I extends z.ZodType>(command: Command<I>, rawInput: unknown): z.output<I> {
   const unclean = findUncleanText(rawInput);
   if (unclean) throw ValidationError.of(unclean, UNCLEAN_TEXT);
   const parsed = command.input.safeParse(rawInput);
@@ -130,38 +122,14 @@ async function keyOf<R extends object, V>(
  * Before anything is authorized again: what a first request deleted is not found any more, and its repeat must hear what the first one did.
  * Only the caller's own answers are found; the objects in them are read anew, with the caller's eyes.
  */
-function replay<R extends object, V>(
-  result: Json,
+async function replay<R extends object, V>(
+  known: Json,
   call: Call,
   { view }: ExecuteOptions<R, V>,
 ): Promise<Answer<R, V>> {
-  return call.services.data.transaction(
-    async (tx) => ({
-      result: result as unknown as R,
-      view: (await view?.(tx, result as unknown as R)) as V,
-    }),
-    { signal: call.signal },
-  );
-}
-
-/** An error that the field does not list could not be shown to the caller: that is a bug of the command's declaration. */
-function assertDeclared(command: Command, error: UserError): void {
-  const declared = [...COMMON_ERRORS, ...command.errors];
-  if (declared.some((known) => error instanceof known)) return;
-  throw new Error(`${command.name} does not declare ${error.constructor.name}`, { cause: error });
-}
-
-async function refuse(
-  action: string,
-  call: Call,
-  subject: Subject,
-  error: UserError,
-): Promise<void> {
-  const { data, log } = call.services;
-  const denied = error instanceof ForbiddenError || error instanceof NotFoundError;
-  try {
-    await writeRefusal(data.db, call, action, subject, denied ? 'DENIED' : 'FAILED', error);
-  } catch (err) {
-    log.error({ err, action, requestId: call.requestId }, 'a refusal could not be audited');
-  }
+  const result = known as unknown as R;
+  if (!view) return { result, view: undefined as V };
+  return call.services.data.transaction(async (tx) => ({ result, view: await view(tx, result) }), {
+    signal: call.signal,
+  });
 }

@@ -16,14 +16,17 @@ export interface ChangeHint {
 export interface HintBus {
   announce(hints: readonly ChangeHint[]): Promise<void>;
   /** Calls back for every hint that any instance announces. Local and cheap: one port subscription serves all. */
-  listen(listener: (hint: ChangeHint) => void): () => void;
+  listen(listener: (hint: ChangeHint) => void, onLeave?: () => void): () => void;
   listeners(): number;
+  /** This process is about to stop: tells those who wait for a hint (`onLeave`) not to wait any longer. */
+  leave(): void;
   close(): Promise<void>;
 }
 
 /** One subscription on the port, fanned out within this process. */
 export async function openHintBus(ephemeral: Ephemeral, log: Logger): Promise<HintBus> {
-  const listeners = new Set<(hint: ChangeHint) => void>();
+  const listeners = new Map<(hint: ChangeHint) => void, (() => void) | undefined>();
+  let leaving = false;
   const unsubscribe: Unsubscribe = await ephemeral.subscribe(
     ephemeralChannels.changes,
     (message) => {
@@ -35,17 +38,22 @@ export async function openHintBus(ephemeral: Ephemeral, log: Logger): Promise<Hi
         log.warn({ err: error }, 'a change hint could not be read');
         return;
       }
-      for (const hint of hints) for (const listener of listeners) listener(hint);
+      for (const hint of hints) for (const listener of listeners.keys()) listener(hint);
     },
   );
   return {
     announce: (hints) => ephemeral.publish(ephemeralChannels.changes, JSON.stringify(hints)),
-    listen(listener) {
+    listen(listener, onLeave) {
       const own = (hint: ChangeHint): void => listener(hint);
-      listeners.add(own);
+      listeners.set(own, onLeave);
+      if (leaving) onLeave?.();
       return () => void listeners.delete(own);
     },
     listeners: () => listeners.size,
+    leave() {
+      leaving = true;
+      for (const onLeave of listeners.values()) onLeave?.();
+    },
     async close() {
       listeners.clear();
       await unsubscribe();

@@ -27,12 +27,16 @@ export const version = z.number().int().min(1).nullish();
 
 const LABEL_KEY = /^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/;
 
+/** Labels that one object may have. */
+export const MAX_LABELS = 50;
+
 /** Up to 50 labels: key up to 63 characters, value up to 255. */
 export const labels = z
   .record(z.string(), z.string().max(255, 'must have at most 255 characters'))
   .superRefine((value, context) => {
     const keys = Object.keys(value);
-    if (keys.length > 50) context.addIssue({ code: 'custom', message: 'at most 50 labels' });
+    if (keys.length > MAX_LABELS)
+      context.addIssue({ code: 'custom', message: `at most ${MAX_LABELS} labels` });
     for (const key of keys) {
       if (LABEL_KEY.test(key)) continue;
       context.addIssue({

@@ -2,26 +2,39 @@
 import type { z } from 'zod';
 import { type Lock, LockBusyError } from '../coordination/coordination.js';
 import { BusyError } from '../errors.js';
+import type { Call } from './context.js';
 import type { Execution } from './execute.js';
 
-/** Holds the command's locks during `work`, taken in one order everywhere so that two commands cannot wait for each other. */
+/** Holds the command's locks during `work`. */
 export async function withLocks<I extends z.ZodType, R extends object, V, T>(
   { command, input, call, viewer }: Execution<I, R, V>,
   work: () => Promise<T>,
 ): Promise<T> {
-  const resources = [...new Set(command.lock?.(input) ?? [])].sort();
-  const { coordination, config, log } = call.services;
-  const request = {
-    holder: `${viewer.name}: ${command.name}`,
-    waitMs: config.limits.lockWaitMs,
-    signal: call.signal,
-  };
-  const held: Lock[] = [];
+  const holder = `${viewer.name}: ${command.name}`;
   try {
-    for (const resource of resources) held.push(await coordination.lock(resource, request));
-    return await work();
+    return await holding(command.lock?.(input) ?? [], holder, call, work);
   } catch (error) {
     throw error instanceof LockBusyError ? busy(error) : error;
+  }
+}
+
+/**
+ * Holds these during `work`, taken in one order everywhere so that two callers cannot wait for each other.
+ * @throws {LockBusyError} naming the one that was not to be had in time; then `work` did not begin
+ */
+export async function holding<T>(
+  locks: readonly string[],
+  holder: string,
+  { services, signal }: Call,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { coordination, config, log } = services;
+  const request = { holder, waitMs: config.limits.lockWaitMs, signal };
+  const held: Lock[] = [];
+  try {
+    for (const resource of [...new Set(locks)].sort())
+      held.push(await coordination.lock(resource, request));
+    return await work();
   } finally {
     for (const lock of held.reverse()) {
       await lock
@@ -31,7 +44,8 @@ export async function withLocks<I extends z.ZodType, R extends object, V, T>(
   }
 }
 
-function busy({ holder, since }: LockBusyError): BusyError {
+/** What a lock that is not to be had is to the caller. */
+export function busy({ holder, since }: LockBusyError): BusyError {
   const message = `Another operation is at work on it (${holder}). Try again in a moment.`;
   return new BusyError(message, { operation: holder, since });
 }

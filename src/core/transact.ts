@@ -4,13 +4,14 @@ import type { Tx } from '../data/client.js';
 import { newId } from '../ids.js';
 import { type Change, subjectOf, writeAudit } from './audit.js';
 import { bumpGenerations } from './cache.js';
-import type { Services } from './context.js';
+import type { Command } from './command.js';
+import type { Call, Services } from './context.js';
 import type { Answer, Execution } from './execute.js';
 import type { ChangeHint } from './hints.js';
 import { claimKey, rememberAnswer } from './idempotency.js';
 
 /** Thrown to roll a dry run back after its answer has been read. */
-class DryRunRollback extends Error {
+export class DryRunRollback extends Error {
   constructor(readonly answer: unknown) {
     super('dry run');
   }
@@ -34,10 +35,7 @@ export async function transact<I extends z.ZodType, R extends object, V>(
     );
     if (changed) {
       await announce(command.name, changed, services);
-      await command.after?.(call, answer.result, prepared, input).catch((err: unknown) => {
-        services.metrics.afterCommitFailures.inc();
-        services.log.error({ err, action: command.name }, 'what follows a commit failed');
-      });
+      await followUp(command, call, answer.result, prepared, input);
     }
     return answer;
   } catch (error) {
@@ -70,8 +68,23 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
   return { answer, changed: outcome.changed };
 }
 
+/** What a command wants done after its commit. Never throws: the change is committed. */
+export async function followUp<I extends z.ZodType, R extends object>(
+  command: Command<I, R>,
+  call: Call,
+  result: R,
+  prepared: unknown,
+  input: z.output<I>,
+): Promise<void> {
+  const { metrics, log } = call.services;
+  await command.after?.(call, result, prepared, input).catch((err: unknown) => {
+    metrics.afterCommitFailures.inc();
+    log.error({ err, action: command.name }, 'what follows a commit failed');
+  });
+}
+
 /** First the generations, then the hints: whoever hears of a change must not read the old copy. Never throws: the change is committed. */
-async function announce(
+export async function announce(
   action: string,
   changed: readonly Change[],
   services: Services,

@@ -87,18 +87,18 @@ export function filterWhere(
   return value ? visit(value, ['filter'], 1) : {};
 }
 
-/** Whether it holds for every row, because it asks for nothing. */
-function isEmpty(where: Where): boolean {
+/** Whether a condition holds for every row, because it asks for nothing. */
+export function asksNothing(where: Where): boolean {
   return Object.entries(where).every(
-    ([key, parts]) => key === 'AND' && (parts as Where[]).every(isEmpty),
+    ([key, parts]) => key === 'AND' && (parts as Where[]).every(asksNothing),
   );
 }
 
 function anyOf(parts: readonly Where[]): Where {
   if (parts.length === 0) return NONE;
-  return parts.some(isEmpty) ? {} : { OR: parts };
+  return parts.some(asksNothing) ? {} : { OR: parts };
 }
 
 function negation(where: Where): Where {
-  return isEmpty(where) ? NONE : { NOT: where };
+  return asksNothing(where) ? NONE : { NOT: where };
 }

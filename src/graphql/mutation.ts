@@ -3,34 +3,17 @@
  * a union of `NamePayload` and the errors that the command declares. Expected errors become members of the union;
  * everything else goes on to the top level. Every input takes `dryRun` and `idempotencyKey`.
  */
-import type { FieldMap, InputFieldMap } from '@pothos/core';
-import { queryFromInfo } from '@pothos/plugin-prisma';
-import type { GraphQLResolveInfo } from 'graphql';
+import type { FieldMap, InputFieldMap, ObjectRef } from '@pothos/core';
 import { COMMON_ERRORS, type Command } from '../core/command.js';
-import { delegateOf, type Entity } from '../core/entity.js';
 import { execute } from '../core/execute.js';
-import type { Tx } from '../data/client.js';
 import { UserError, ValidationError } from '../errors.js';
-import { builder, type GraphQLContext, type SchemaTypes } from './builder.js';
+import { builder, type SchemaTypes } from './builder.js';
 import { errorTypeOf, Refusal } from './errors.js';
+import { type EntityField, type Payload, readEntities } from './payload.js';
 
 type Types = PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>;
 type InputFields = (t: PothosSchemaTypes.InputFieldBuilder<Types, 'InputObject'>) => InputFieldMap;
 type PayloadFields<R> = (t: PothosSchemaTypes.ObjectFieldBuilder<Types, Payload<R>>) => FieldMap;
-
-export interface Payload<R> {
-  readonly result: R;
-  readonly dryRun: boolean;
-  /** Entities read inside the transaction, by payload field. */
-  readonly entities: Readonly<Record<string, object | null>>;
-}
-
-/** A payload field that shows an entity: where its id stands in the command's result. */
-export interface EntityField<R> {
-  readonly entity: Entity;
-  readonly description: string;
-  readonly id: (result: R) => string | null | undefined;
-}
 
 export interface MutationOptions<R> {
   readonly description: string;
@@ -39,7 +22,24 @@ export interface MutationOptions<R> {
   readonly fields?: PayloadFields<R>;
 }
 
+/** What another field needs to answer as this one does. */
+export interface MadeMutation<R> {
+  // biome-ignore lint/suspicious/noExplicitAny: a union's ref, whose members are made from data
+  readonly result: ObjectRef<any, any>;
+  readonly payloadType: string;
+  readonly entities: readonly [string, EntityField<R>][];
+  readonly input: InputFields;
+}
+
 const MAX_KEY = 128;
+const made = new Map<unknown, MadeMutation<never>>();
+
+/** The mutation field of a command. Throws when it has none (yet): a slip in the order of imports. */
+export function mutationOf<R extends object>(command: { readonly name: string }): MadeMutation<R> {
+  const known = made.get(command);
+  if (!known) throw new Error(`${command.name} has no mutation field`);
+  return known as unknown as MadeMutation<R>;
+}
 
 export function mutationField<R extends object>(
   name: string,
@@ -54,12 +54,10 @@ export function mutationField<R extends object>(
     description: `What ${name} needs.`,
     fields: (t) => ({
       ...options.input(t as never),
-      dryRun: t.boolean({
-        description: 'Do everything, show the answer, then undo it: nothing is written.',
-      }),
-      idempotencyKey: t.string({
-        description: `Up to ${MAX_KEY} characters of your choice. Repeating a request with its key within 24 hours answers as the first time instead of doing it twice.`,
-      }),
+      ...everyInput(
+        t,
+        'Repeating a request with its key within 24 hours answers as the first time instead of doing it twice.',
+      ),
     }),
   });
 
@@ -90,6 +88,12 @@ export function mutationField<R extends object>(
     description: `The answer of ${name}.`,
     types: [PayloadType, ...errors] as never,
   });
+  made.set(command, {
+    result: Result as never,
+    payloadType: `${Name}Payload`,
+    entities: entities as never,
+    input: options.input,
+  });
 
   builder.mutationField(name, (t) =>
     t.field({
@@ -103,8 +107,11 @@ export function mutationField<R extends object>(
           const answer = await execute(command, input, context, {
             dryRun: dryRun === true,
             idempotencyKey: checkKey(idempotencyKey),
-            view: (tx, result) =>
-              readEntities(tx, result as R, entities, `${Name}Payload`, context, info),
+            view: async (tx, result) => {
+              const at = { steps: [], type: `${Name}Payload` };
+              const [view] = await readEntities(tx, [result as R], entities, at, context, info);
+              return view ?? {};
+            },
           });
           return { result: answer.result, dryRun: dryRun === true, entities: answer.view } as never;
         } catch (error) {
@@ -116,46 +123,25 @@ export function mutationField<R extends object>(
   );
 }
 
-function checkKey(key: unknown): string | null {
+/** The inputs that every mutation takes. */
+// biome-ignore lint/suspicious/noExplicitAny: the builder of any input's fields
+export function everyInput(t: any, onRepeat: string): InputFieldMap {
+  return {
+    dryRun: t.boolean({
+      description: 'Do everything, show the answer, then undo it: nothing is written.',
+    }),
+    idempotencyKey: t.string({
+      description: `Up to ${MAX_KEY} characters of your choice. ${onRepeat}`,
+    }),
+  };
+}
+
+/** Throws ValidationError when it is none. */
+export function checkKey(key: unknown): string | null {
   if (key === null || key === undefined) return null;
   if (typeof key === 'string' && /^[\x21-\x7e]{1,128}$/.test(key)) return key;
   throw ValidationError.of(
     ['idempotencyKey'],
     `must have 1 to ${MAX_KEY} visible ASCII characters`,
   );
-}
-
-/** One statement for each entity of the payload that the caller selected. */
-async function readEntities<R>(
-  tx: Tx,
-  result: R,
-  entities: readonly [string, EntityField<R>][],
-  payloadType: string,
-  context: GraphQLContext,
-  info: GraphQLResolveInfo,
-): Promise<Record<string, object | null>> {
-  const rows: Record<string, object | null> = {};
-  for (const [field, { entity, id }] of entities) {
-    const query = queryFromInfo({
-      context,
-      info,
-      typeName: entity.type,
-      path: [{ name: field, type: payloadType }],
-    });
-    const rowId = id(result);
-    const selected = 'select' in query; // without a selection under the path there is no plan
-    rows[field] =
-      rowId && selected
-        ? await delegateOf(tx, entity.model).findFirst({
-            ...query,
-            where: {
-              AND: [
-                { id: rowId },
-                context.viewer ? entity.visibility.where(context.viewer) : { id: { in: [] } },
-              ],
-            },
-          })
-        : null;
-  }
-  return rows;
 }

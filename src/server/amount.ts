@@ -20,6 +20,8 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
+import { MAX_BULK } from '../core/bulk.js';
+
 export interface PageSizes {
   readonly defaultPageSize: number;
   readonly maxPageSize: number;
@@ -80,6 +82,8 @@ export function countObjects(operation: Operation, sizes: PageSizes): number {
     const type = field && getNamedType(field.type);
     if (!field || !node.selectionSet || !isCompositeType(type)) return 0;
     const inner = objectsIn(node.selectionSet, type);
+    // A bulk mutation answers for each of its objects with the same selection.
+    if (/^Bulk.*Result$/.test(type.name)) return inner * bulkSize(field, node, coerced as Values);
     // The parts of a connection are no objects of their own: its page is counted as a whole.
     if (/(Connection|Edge)$/.test(parent.name)) return field.name === 'pageInfo' ? 0 : 1 + inner;
     return type.name.endsWith('Connection')
@@ -94,6 +98,16 @@ export function countObjects(operation: Operation, sizes: PageSizes): number {
       return Math.min(Math.max(asked, 1), sizes.maxPageSize);
     } catch {
       return 1; // an argument is not right: the field will say so, and return nothing
+    }
+  }
+
+  function bulkSize(field: GraphQLField<unknown, unknown>, node: FieldNode, variables: Values) {
+    try {
+      const { input } = getArgumentValues(field, node, variables);
+      const { ids } = input as { ids?: readonly unknown[] | null };
+      return Math.min(ids?.length ?? MAX_BULK, MAX_BULK);
+    } catch {
+      return 1; // as above
     }
   }
 

@@ -276,11 +276,11 @@ describe('somebody who is not signed in', () => {
     }
   });
 
-  it('every field of Query is tried here, but for the server and who asks', () => {
+  it('every field of Query is tried here, but for the server, who asks, and one that waits (see wait-for-task)', () => {
     const tried = [...rootLists, ...rootSingles].map(({ field }) => field);
     const others = Object.keys(api.getQueryType()?.getFields() ?? {}).filter(
       (f) => !tried.includes(f),
     );
-    expect(others).toEqual(['server', 'viewer']);
+    expect(others).toEqual(['server', 'viewer', 'waitForTask']);
   });
 });

@@ -8,7 +8,9 @@ import {
   createStage,
   documentOf,
   MUTATIONS,
+  type MutationAnswer,
   mutate,
+  outcomeOf,
   type Stage,
   sampleOf,
 } from '../support/mutations.js';
@@ -23,11 +25,17 @@ type Persona = (typeof PERSONAS)[number];
 
 /** F: visible, but forbidden. N: not found. +: done. Written from the table of permissions, not from the commands. */
 const TABLE = `
-                                      stranger reader observer demoted operator agent
+                                stranger reader observer demoted operator agent
   acknowledgeAlert              F        F      F        F       F        N
   attachCdrom                   N        F      F        F       +        N
   attachNetworkInterface        N        F      F        F       +        N
   attachVolume                  N        F      F        F       +        N
+  bulkAcknowledgeAlerts         F        F      F        F       F        N
+  bulkDeleteVirtualMachines     N        F      F        F       +        N
+  bulkLabelVirtualMachines      N        F      F        F       +        N
+  bulkMigrateVirtualMachines    N        F      F        F       +        N
+  bulkStartVirtualMachines      N        F      F        F       +        N
+  bulkStopVirtualMachines       N        F      F        F       +        N
   cancelTask                    N        F      F        F       +        N
   cordonHypervisorNode          F        F      F        F       F        N
   createCluster                 F        F      F        F       F        F
@@ -54,6 +62,7 @@ const TABLE = `
   exitMaintenance               F        F      F        F       F        N
   issueAgentToken               F        F      F        F       F        N
   issueConsoleTicket            N        F      F        F       +        N
+  labelVirtualMachine           N        F      F        F       +        N
   login                         +        +      +        +       +        +
   logout                        +        +      +        +       +        F
   migrateVirtualMachine         N        F      F        F       +        N
@@ -120,9 +129,11 @@ afterAll(() => world.stop());
 
 /** The input field that names what a command is about: the whole before the part. */
 const subjectField = (input: object) =>
-  ['virtualMachineId', 'securityGroupId', 'id', 'projectId', 'nodeId'].find(
+  ['virtualMachineId', 'securityGroupId', 'ids', 'id', 'projectId', 'nodeId'].find(
     (field) => field in input,
   ) ?? 'id';
+const subjectOf = (input: Readonly<Record<string, unknown>>) =>
+  decodeGlobalId(String([input[subjectField(input)]].flat()[0]));
 
 /** A session of its own each time: signing out is among the mutations. */
 async function clientOf(persona: Persona): Promise<Client> {
@@ -155,12 +166,12 @@ describe.each(LISTED)('%s', (mutation) => {
     await letMembersIn(mutation, input);
     const client = await clientOf(persona);
     const before = await digest(world.data);
-    const { data, errors, headers } = await client.answer<
-      { answer: { __typename: string } },
-      unknown
-    >(documentOf(mutation), { input });
+    const { data, errors, headers } = await client.answer<{ answer: MutationAnswer }, unknown>(
+      documentOf(mutation),
+      { input },
+    );
     expect(errors).toEqual([]);
-    const answer = data?.answer;
+    const answer = outcomeOf(data?.answer);
     if (outcome === '+') {
       expect(answer?.__typename).toMatch(/Payload$/);
       return;
@@ -172,7 +183,7 @@ describe.each(LISTED)('%s', (mutation) => {
         : { __typename: 'ForbiddenError', permission: expect.stringMatching(/^[a-z]+:[a-z]+$/) },
     );
     expect(changedTables(before, await digest(world.data))).toEqual(['audit_log']);
-    const about = decodeGlobalId(String(input[subjectField(input)]));
+    const about = subjectOf(input);
     const requestId = headers.get('x-request-id') ?? '';
     const entries = await world.data.db.auditEntry.findMany({ where: { requestId } });
     expect(entries).toHaveLength(1);
@@ -205,11 +216,11 @@ describe('what is hidden', () => {
     const { input } = await sampleOf(mutation, stage);
     const stranger = await clientOf('stranger');
     const field = subjectField(input);
-    const { type } = decodeGlobalId(String(input[field])) ?? { type: '' };
-    const absent = { ...input, [field]: encodeGlobalId(type, newId()) };
-    const hidden = await mutate(stranger, mutation, input);
-    expect(hidden).toEqual(await mutate(stranger, mutation, absent));
-    expect(hidden).toMatchObject({ path: [field] });
+    const never = encodeGlobalId(subjectOf(input)?.type ?? '', newId());
+    const absent = { ...input, [field]: field === 'ids' ? [never] : never };
+    const hidden = outcomeOf(await mutate(stranger, mutation, input));
+    expect(hidden).toEqual(outcomeOf(await mutate(stranger, mutation, absent)));
+    expect(hidden).toMatchObject({ path: [field === 'ids' ? 'id' : field] });
   });
 
   it('stays hidden behind references: another tenant’s volume, network or group is not found', async () => {

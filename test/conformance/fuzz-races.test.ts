@@ -6,6 +6,7 @@ import {
   type Caller,
   createCaller,
   drawing,
+  LEFT_ALONE,
   LOG_LEVEL,
   OPTIONS,
   RUNS,
@@ -27,7 +28,7 @@ afterAll(() => world.stop());
 const options = { ...OPTIONS, numRuns: Math.ceil(RUNS / 6) };
 
 function mutationOf(generator: fc.GeneratorValue): Operation {
-  const settings = { ids: caller.place().ids, wildness: 0, without: ['logout'] };
+  const settings = { ids: caller.place().ids, wildness: 0, without: LEFT_ALONE };
   return operationOf(drawing(generator), schema, 'mutation', settings);
 }
 

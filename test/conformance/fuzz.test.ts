@@ -10,6 +10,7 @@ import {
   type Caller,
   createCaller,
   drawing,
+  LEFT_ALONE,
   LOG_LEVEL,
   OPTIONS,
   RUNS,
@@ -30,8 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** `logout` is left out: everything after it would only be refused. */
-const settings = (wildness: number) => ({ ids: caller.place().ids, wildness, without: ['logout'] });
+const settings = (wildness: number) => ({ ids: caller.place().ids, wildness, without: LEFT_ALONE });
 
 describe.each(['query', 'mutation'] as const)('a random %s', (kind) => {
   it(

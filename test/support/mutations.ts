@@ -84,6 +84,9 @@ const power = (powerState: 'RUNNING' | 'PAUSED' | 'STOPPED') =>
 const edit = (make: (stage: Stage) => Promise<Made>, changes: Record<string, unknown>) =>
   asAdmin(async (stage) => ({ id: (await make(stage)).id, expectedVersion: 1, ...changes }));
 
+const bulk = (make: (stage: Stage) => Promise<Made>, fields: Record<string, unknown> = {}) =>
+  asAdmin(async (stage) => ({ ids: [(await make(stage)).id], ...fields }));
+
 const intent = (from: 'IN_SERVICE' | 'CORDONED' | 'MAINTENANCE') =>
   asAdmin(async ({ world, cluster }) => ({
     id: (await world.seed.node(cluster, { intent: from })).id,
@@ -117,6 +120,28 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   deleteCluster: edit(({ world }) => world.seed.cluster(), {}),
   deleteHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {}),
   deleteProject: edit(({ world }) => world.seed.project(), {}),
+  bulkAcknowledgeAlerts: bulk(({ world }) => world.seed.alert()),
+  bulkDeleteVirtualMachines: bulk(({ world, project }) => world.seed.vm(project)),
+  bulkLabelVirtualMachines: bulk(({ world, project }) => world.seed.vm(project), {
+    set: { tier: 'db' },
+  }),
+  bulkStartVirtualMachines: bulk(({ world, project, cluster }) =>
+    world.seed.vm(project, { cluster }),
+  ),
+  bulkStopVirtualMachines: bulk(({ world, project, cluster, node }) =>
+    world.seed.vm(project, { powerState: 'RUNNING', cluster, node, claimed: true }),
+  ),
+  bulkMigrateVirtualMachines: bulk(async ({ world: { seed }, project }) => {
+    const cluster = await seed.cluster();
+    const node = await seed.node(cluster);
+    await seed.node(cluster);
+    return seed.vm(project, { powerState: 'RUNNING', cluster, node, claimed: true });
+  }),
+  labelVirtualMachine: asAdmin(async ({ world, project }) => ({
+    id: (await world.seed.vm(project, { labels: { tier: 'web' } })).id,
+    set: { rack: 'r1' },
+    remove: ['tier'],
+  })),
   deleteVirtualMachine: edit(async ({ world: { seed, data }, project }) => {
     const vm = await seed.vm(project);
     const attached = { attachedVmId: vm.uuid, phase: 'IN_USE' } as const;
@@ -369,9 +394,7 @@ export function documentOf(mutation: string): string {
   const Name = mutation.charAt(0).toUpperCase() + mutation.slice(1);
   return `mutation Sample($input: ${Name}Input!) {
     answer: ${mutation}(input: $input) {
-      __typename
-      ${errorsOf(`${Name}Result`)}
-      ... on ${Name}Payload { ${payloadSelection(`${Name}Payload`)} }
+      ${answerSelection(`${Name}Result`)}
     }
   }`;
 }
@@ -395,7 +418,21 @@ function payloadSelection(name: string): string {
   if (!isObjectType(payload)) throw new Error(`${name} is no object type`);
   const selections = Object.values(payload.getFields()).map((field) => {
     const type = getNamedType(field.type);
-    return isLeafType(type) ? field.name : `${field.name} { ${leaves(type.name)} }`;
+    if (isLeafType(type)) return field.name;
+    if (isUnionType(type)) return `${field.name} { ${answerSelection(type.name)} }`;
+    const many = name.startsWith('Bulk') && field.name === 'results';
+    return `${field.name} { ${many ? payloadSelection(type.name) : leaves(type.name)} }`;
   });
   return selections.join(' ');
+}
+
+function answerSelection(result: string): string {
+  const payload = result.replace(/Result$/, 'Payload');
+  return `__typename ${errorsOf(result)} ... on ${payload} { ${payloadSelection(payload)} }`;
+}
+
+/** What a mutation answers about the one object of its sample: bulk mutations answer for each of theirs. */
+export function outcomeOf(answer: MutationAnswer | undefined): MutationAnswer | undefined {
+  const [item] = (answer?.results ?? []) as readonly { outcome: MutationAnswer }[];
+  return item ? item.outcome : answer;
 }

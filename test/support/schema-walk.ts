@@ -86,9 +86,9 @@ export const rootLists: readonly RootList[] = queryFields().flatMap((field) => {
     : [];
 });
 
-/** Every field of Query that gives one object by its id, `node` among them (type "Node"). */
+/** Every field of Query that gives one object by its id and nothing else, `node` among them (type "Node"). */
 export const rootSingles: readonly Relation[] = queryFields()
-  .filter((field) => isNode(typeOf(field)) && field.args.some(({ name }) => name === 'id'))
+  .filter((field) => isNode(typeOf(field)) && field.args.map(({ name }) => name).join() === 'id')
   .map((field) => ({ field: field.name, type: typeOf(field).name }));
 
 /** Every type that `node(id)` can give. */

@@ -3,6 +3,7 @@
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { rootOne, timestamps } from '../../graphql/fields.js';
+import { readEntity, uuidOf } from '../../graphql/node.js';
 import { encodeGlobalId } from '../../ids.js';
 import { NodeEntity } from '../node/queries.js';
 import { NodeRef } from '../node/schema.js';
@@ -10,6 +11,7 @@ import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { UserEntity } from '../user/queries.js';
 import { TaskEntity, TaskOperationEnum, TaskStatusEnum, tasks } from './queries.js';
+import { waitForEnd } from './wait.js';
 
 interface TaskError {
   code: string;
@@ -93,6 +95,27 @@ export const TaskRef = builder.prismaNode('Task', {
 });
 
 rootOne('task', TaskEntity, 'task');
+builder.queryField('waitForTask', (t) =>
+  t.field({
+    type: TaskRef,
+    nullable: true,
+    description:
+      'One task as soon as it is finished, or as it is when the time is over; null when it does not exist or is not visible to you.',
+    args: {
+      id: t.arg.id({ required: true, description: 'Its id.' }),
+      timeoutMs: t.arg.int({
+        defaultValue: 30_000,
+        description:
+          'How long to wait at most, in milliseconds; never longer than a request may take. 0 does not wait.',
+      }),
+    },
+    resolve: async (_root, { id, timeoutMs }, context, info) => {
+      const task = uuidOf('Task', id);
+      await waitForEnd(context, task, timeoutMs ?? 30_000);
+      return readEntity(context, info, TaskEntity, task) as never;
+    },
+  }),
+);
 rootList('tasks', tasks, 'Tasks that you may see, newest first.');
 
 builder.prismaObjectField(ProjectRef, 'tasks', (t) =>

@@ -239,3 +239,15 @@ export function settledState(observed: PowerState, desired: DesiredState): Desir
   if (observed === 'UNKNOWN') return desired === 'DELETED' ? 'STOPPED' : desired;
   return observed === 'CRASHED' ? 'STOPPED' : observed;
 }
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** The labels with some set and others removed; null when that changes nothing. */
+export function relabelled(labels: Labels, set: Labels, remove: readonly string[]): Labels | null {
+  const kept = Object.entries(labels).filter(([key]) => !remove.includes(key));
+  const same = Object.entries(set).every(
+    ([key, value]) => Object.hasOwn(labels, key) && labels[key] === value,
+  );
+  if (same && kept.length === Object.keys(labels).length) return null;
+  return { ...Object.fromEntries(kept), ...set };
+}

@@ -26,6 +26,7 @@ import { TaskRef } from '../task/schema.js';
 import { UserEntity } from '../user/queries.js';
 import { createVirtualMachine, updateVirtualMachine } from './commands.js';
 import { deleteVirtualMachine } from './delete-command.js';
+import { labelVirtualMachine } from './label-command.js';
 import * as power from './power-commands.js';
 import {
   DesiredStateEnum,
@@ -214,6 +215,18 @@ mutationField('updateVirtualMachine', updateVirtualMachine, {
     labels: t.field({ type: 'JSON', description: 'All its labels; those that are not named go.' }),
     deletionProtected: t.boolean({ description: 'Whether every path refuses to delete it.' }),
     expectedVersion: expectedVersion(t),
+  }),
+  entities: { virtualMachine: virtualMachinePart },
+});
+
+mutationField('labelVirtualMachine', labelVirtualMachine, {
+  description: 'Sets and removes single labels of a virtual machine, and leaves its other labels.',
+  input: (t) => ({
+    id: target(t, 'virtual machine'),
+    set: t.field({ type: 'JSON', description: 'Labels to add or to change, by key.' }),
+    remove: t.stringList({
+      description: 'Keys of labels to remove; those it does not have are fine.',
+    }),
   }),
   entities: { virtualMachine: virtualMachinePart },
 });

@@ -14,6 +14,8 @@ export const RUNS = Number(process.env.QUANTIX_FUZZ_RUNS ?? 250);
 const SEED = Number(process.env.QUANTIX_FUZZ_SEED ?? 20_260_131);
 export const LOG_LEVEL = process.env.QUANTIX_FUZZ_LOG ?? 'silent';
 export const OPTIONS = { numRuns: RUNS, seed: SEED, endOnFailure: true };
+/** After signing out all else would only be refused; and waiting takes its time by intent. */
+export const LEFT_ALONE = ['logout', 'waitForTask'];
 /** No single answer may take this long; no property may take this long for all of its runs. */
 const LONGEST_MS = 10_000;
 export const TIMEOUT_MS = 60_000 + RUNS * 200;

@@ -1,0 +1,93 @@
+/**
+ * One command for many objects, each through the write gate. Two modes:
+ *
+ * - BEST_EFFORT: each object by itself; a refusal of one is no matter to the others. See bulk-each.ts.
+ * - ATOMIC: all in one transaction, or none. See bulk-atomic.ts.
+ */
+import type { z } from 'zod';
+import type { Db, Tx } from '../data/client.js';
+import { RequestError, UnauthenticatedError, UserError } from '../errors.js';
+import { encodeGlobalId } from '../ids.js';
+import type { Viewer } from './authz.js';
+import { doTogether } from './bulk-atomic.js';
+import { doEach } from './bulk-each.js';
+import type { Command } from './command.js';
+import type { Call } from './context.js';
+import { type Answer, parse } from './execute.js';
+import { type KeyedRequest, keyedRequest } from './idempotency.js';
+import { auditRefusal } from './refusals.js';
+
+/** Most objects of one call. */
+export const MAX_BULK = 1000;
+
+export type BulkMode = 'ATOMIC' | 'BEST_EFFORT';
+
+/** `ids`: UUIDs, each once. `beyond`: how many more there are that this call does not take on. */
+export interface Targets {
+  readonly ids: readonly string[];
+  readonly beyond: number;
+}
+
+/** Null: nothing was done to it, and nothing was found that speaks against it. */
+export type ItemOutcome<R, V> = { readonly answer: Answer<R, V> } | { readonly error: UserError };
+
+export interface BulkAnswer<R, V> extends Targets {
+  /** In the order of `ids`. */
+  readonly outcomes: readonly (ItemOutcome<R, V> | null)[];
+}
+
+export interface BulkRequest<R, V> {
+  readonly mode: BulkMode;
+  readonly dryRun: boolean;
+  readonly idempotencyKey: string | null;
+  /** All that the caller said: what the idempotency key stands for. */
+  readonly asked: unknown;
+  /** The command's input, but for the id. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Finds the targets; not called for a repeat. Throws a UserError when they are not well said. */
+  readonly resolve: (viewer: Viewer) => Promise<Targets>;
+  /** Reads what the answers show, in few statements however many there are. In the order of `results`. */
+  readonly view: (db: Db | Tx, results: readonly R[]) => Promise<V[]>;
+}
+
+/** A bulk call on its way through the gate. */
+export interface BulkExecution<R extends object, V> extends BulkRequest<R, V> {
+  readonly command: Command<z.ZodType, R>;
+  readonly call: Call;
+  readonly viewer: Viewer;
+  readonly keyed: KeyedRequest | null;
+  readonly inputOf: (id: string) => Record<string, unknown>;
+}
+
+/** Throws a UserError when the call as a whole is wrong; what is wrong with one object is in its outcome. */
+export async function executeBulk<R extends object, V>(
+  // biome-ignore lint/suspicious/noExplicitAny: the input's type is the command's own affair
+  command: Command<any, R>,
+  call: Call,
+  request: BulkRequest<R, V>,
+): Promise<BulkAnswer<R, V>> {
+  const { viewer } = call;
+  if (!viewer) throw new UnauthenticatedError();
+  const { mode, dryRun, idempotencyKey: key, asked, fields } = request;
+  const { clock, metrics } = call.services;
+  const started = clock.monotonic();
+  let outcome = 'ok';
+  const inputOf = (id: string) => ({ ...fields, id: encodeGlobalId(command.resourceType, id) });
+  try {
+    parse(command, inputOf('00000000-0000-0000-0000-000000000000')); // said once, instead of for each
+    const keyed =
+      key && !dryRun ? await keyedRequest(viewer.id, key, `bulk ${command.name}`, asked) : null;
+    const execution = { ...request, command, call, viewer, keyed, inputOf };
+    return mode === 'ATOMIC' ? await doTogether(execution) : await doEach(execution);
+  } catch (error) {
+    outcome = error instanceof UserError || error instanceof RequestError ? error.code : 'bug';
+    if (error instanceof UserError && !dryRun) {
+      const subject = { type: command.resourceType, id: null, name: '', projectId: null };
+      await auditRefusal(command.name, call, subject, error);
+    }
+    throw error;
+  } finally {
+    const seconds = (clock.monotonic() - started) / 1000;
+    metrics.commands.observe({ command: `${command.name}.bulk`, outcome }, seconds);
+  }
+}

@@ -1,0 +1,9 @@
+/** What people do about many alerts at once. */
+import { bulkField } from '../../graphql/bulk.js';
+import { acknowledgeAlert } from './commands.js';
+import { alerts } from './queries.js';
+import './schema.js';
+
+bulkField('bulkAcknowledgeAlerts', acknowledgeAlert, alerts, {
+  description: 'Says that you took notice of many alerts. Once is enough: the first stays.',
+});
