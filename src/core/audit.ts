@@ -7,6 +7,7 @@ import type { Db, Tx } from '../data/client.js';
 import type { Prisma } from '../gen/client/client.js';
 import { newId } from '../ids.js';
 import { SECRET_NAMES } from '../log.js';
+import type { Viewer } from './authz.js';
 import type { Call } from './context.js';
 import { findEntity } from './entity.js';
 import { type Json, stableStringify, toJson } from './json.js';
@@ -79,6 +80,8 @@ export function subjectOf(change: Change): Subject {
   };
 }
 
+/** Whom an entry names as having acted. */
+type Actor = Pick<Viewer, 'userId' | 'name'>;
 type Status = 'SUCCEEDED' | 'DENIED' | 'FAILED';
 
 function entry(
@@ -87,12 +90,12 @@ function entry(
   subject: Subject,
   status: Status,
   details: object,
+  actor: Actor | null = call.viewer,
 ): Prisma.AuditEntryCreateManyInput {
-  const { viewer } = call;
   return {
     id: newId(),
-    userId: viewer?.userId ?? null,
-    username: viewer?.name ?? 'anonymous',
+    userId: actor?.userId ?? null,
+    username: actor?.name ?? 'anonymous',
     action,
     resourceType: subject.type,
     resourceId: subject.id,
@@ -114,14 +117,22 @@ export async function writeAudit(
   action: string,
   changes: readonly Change[],
   unchanged: Subject | null,
+  actor?: Actor,
 ): Promise<void> {
   const data = changes
     .filter((change) => !change.derived)
     .map((change) =>
-      entry(call, action, subjectOf(change), 'SUCCEEDED', difference(change.before, change.after)),
+      entry(
+        call,
+        action,
+        subjectOf(change),
+        'SUCCEEDED',
+        difference(change.before, change.after),
+        actor,
+      ),
     );
   if (data.length === 0 && unchanged) {
-    data.push(entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true }));
+    data.push(entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true }, actor));
   }
   if (data.length > 0) await tx.auditEntry.createMany({ data });
 }

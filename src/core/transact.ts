@@ -63,7 +63,7 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
   if (keyed) await rememberAnswer(tx, keyed, outcome.result);
   if (!dryRun) {
     const unchanged = command.audit === 'changes' ? null : subject;
-    await writeAudit(tx, call, command.name, outcome.changed, unchanged);
+    await writeAudit(tx, call, command.name, outcome.changed, unchanged, outcome.actor);
   }
   const answer = await answerOf({ ...outcome.result, ...outcome.once });
   if (dryRun) throw new DryRunRollback(answer);

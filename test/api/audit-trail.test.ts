@@ -134,6 +134,21 @@ describe('a command that changes something', () => {
     expect(entries).toHaveLength(1);
     expect(entries[0]?.details.before).toEqual({ lastLogin: lastLogin.toISOString() });
   });
+
+  it('is a sign-in by whom it signed in, whoever asked', async () => {
+    const { uuid, name } = await world.seed.user('VIEWER');
+    const input = { username: name.toUpperCase(), password: world.seed.password };
+    for (const token of [null, stage.admin.token]) {
+      const { entries } = await entriesOf('login', input, token);
+      expect(entries).toHaveLength(1);
+      expect(entries[0]).toMatchObject({
+        userId: uuid,
+        username: name,
+        resourceId: uuid,
+        resourceName: name,
+      });
+    }
+  });
 });
 
 describe('a command that changes nothing', () => {
@@ -178,6 +193,40 @@ describe('a command that is refused', () => {
     expect(entries[0]).toMatchObject({ status: 'FAILED', resourceName: 'mallory', userId: null });
     expect(JSON.stringify(entries[0]?.details)).not.toContain('hunter2');
   });
+});
+
+describe('a command that is denied', () => {
+  it('is found by the name and the project of what it was about', async () => {
+    await world.seed.user('VIEWER', {
+      username: 'onlooker',
+      projects: { [stage.project.uuid]: 'VIEWER' },
+    });
+    const { token } = await world.signIn('onlooker');
+    const vm = await world.seed.vm(stage.project);
+    const { answer, entries } = await entriesOf('startVirtualMachine', { id: vm.id }, token);
+    expect(answer).toMatchObject({ code: 'FORBIDDEN' });
+    expect(entries).toHaveLength(1);
+    expect(entries[0]).toMatchObject({
+      status: 'DENIED',
+      username: 'onlooker',
+      resourceType: 'VirtualMachine',
+      resourceId: vm.uuid,
+      resourceName: vm.name,
+      projectId: stage.project.uuid,
+    });
+  });
+
+  it.each(['createCluster', 'createProject', 'createUser', 'registerHypervisorNode', 'raiseAlert'])(
+    'and would have made something says how that was to be called: %s',
+    async (mutation) => {
+      const { name } = await world.seed.user('VIEWER');
+      const { token } = await world.signIn(name);
+      const { input } = await sampleOf(mutation, stage);
+      const { entries } = await entriesOf(mutation, input, token);
+      const wanted = input.name ?? input.username ?? input.hostname ?? input.title;
+      expect(entries[0]).toMatchObject({ status: 'DENIED', resourceName: wanted });
+    },
+  );
 });
 
 describe('secrets', () => {

@@ -22,6 +22,7 @@ export const createCluster = defineCommand({
   permission: 'cluster:create',
   input: z.object({ name, ...settings }),
   errors: [AlreadyExistsError],
+  label: (input) => input.name,
   async run({ tx, newId }, input) {
     const after = await tx.cluster.create({
       data: { id: newId(), name: input.name, ...present(input) },

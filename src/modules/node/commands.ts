@@ -33,6 +33,7 @@ export const registerHypervisorNode = defineCommand({
     labels: optional(labels),
   }),
   errors: [AlreadyExistsError],
+  label: (input) => input.hostname,
   async run({ tx, viewer, newId }, { labels = {}, ...fields }) {
     await requireVisible(tx, ClusterEntity, viewer, fields.clusterId, { id: true }, ['clusterId']);
     const after = await tx.node.create({ data: { id: newId(), ...fields, labels } });

@@ -17,6 +17,7 @@ export const createProject = defineCommand({
   permission: 'project:create',
   input: z.object({ name, description: optional(description), quota: optional(quotaInput) }),
   errors: [AlreadyExistsError],
+  label: (input) => input.name,
   async run({ tx, newId }, input) {
     const after = await tx.project.create({
       data: {
