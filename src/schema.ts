@@ -14,6 +14,7 @@ import './modules/task/schema.js';
 import './modules/task/subscriptions.js';
 import './modules/virtual-machine/schema.js';
 import './modules/virtual-machine/snapshot-schema.js';
+import './modules/virtual-machine/relation-schema.js';
 import './modules/virtual-machine/subscriptions.js';
 import './modules/metrics/schema.js';
 import './modules/metrics/subscriptions.js';

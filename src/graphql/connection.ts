@@ -160,11 +160,22 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 /**
  * A list that hangs on another object, loaded in that object's own statement.
  * `t` is the field builder of the parent's prismaNode; `relation` the Prisma relation of that name.
+ * @param through where the relation leads to rows of a join table: their relation to the objects of the list
  */
-// biome-ignore lint/suspicious/noExplicitAny: one helper for every parent type; the relation's name is checked by Prisma when the query runs, and by the schema-wide walk in the tests
-export function relationList(t: any, relation: string, list: List, description: string): any {
+export function relationList(
+  // biome-ignore lint/suspicious/noExplicitAny: one helper for every parent type; the relation's name is checked by Prisma when the query runs, and by the schema-wide walk in the tests
+  t: any,
+  relation: string,
+  list: List,
+  description: string,
+  through?: string,
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+): any {
   const refs = connectionTypes(list);
-  const counted = (scope: Where) => ({ _count: { select: { [relation]: { where: scope } } } });
+  const joined = <T>(part: T) => (through ? { [through]: part } : part);
+  const counted = (scope: Where) => ({
+    _count: { select: { [relation]: { where: joined(scope) } } },
+  });
   const select = (
     args: Args,
     context: GraphQLContext,
@@ -174,15 +185,21 @@ export function relationList(t: any, relation: string, list: List, description: 
     const { plan, scope } = planFor(list, args, context);
     const fields = selection();
     const rows = nested(
-      { where: { AND: [scope, plan.where] }, orderBy: plan.orderBy, take: plan.take },
+      {
+        where: joined({ AND: [scope, plan.where] }),
+        orderBy: plan.orderBy.map(joined),
+        take: plan.take,
+      },
       { getType: () => list.entity.type, paths: NODE_PATHS },
     );
-    const columns = { id: true, [plan.column]: true };
+    const columns = { id: true, [plan.column]: true, ...rows.select };
     const wantsRows = [...fields].some((field) => field !== 'totalCount' && field !== '__typename');
     return {
       select: {
         ...(fields.has('totalCount') ? counted(scope) : {}),
-        ...(wantsRows ? { [relation]: { ...rows, select: { ...columns, ...rows.select } } } : {}),
+        ...(wantsRows
+          ? { [relation]: { ...rows, select: through ? joined({ select: columns }) : columns } }
+          : {}),
       },
     };
   };
@@ -194,7 +211,8 @@ export function relationList(t: any, relation: string, list: List, description: 
       extensions: { pothosPrismaSelect: select },
       resolve: (parent: Row, args: Args, context: GraphQLContext): ConnectionShape => {
         const { plan } = planFor(list, args, context);
-        const page = makePage(plan, (parent[relation] as Row[] | undefined) ?? []);
+        const rows = (parent[relation] as Row[] | undefined) ?? [];
+        const page = makePage(plan, through ? rows.map((row) => row[through] as Row) : rows);
         return {
           ...page,
           totalCount: (parent._count as Record<string, number> | undefined)?.[relation] ?? 0,

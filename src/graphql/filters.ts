@@ -115,6 +115,29 @@ export function ref(column: string, type: string): Filter {
   };
 }
 
+/**
+ * References kept in rows of a join table: it refers to one of these objects; `isNull`: to none.
+ * @param relation leads to those rows, `end` from there to the object, `column` is the foreign key there
+ */
+export function refThrough(relation: string, end: string, column: string, type: string): Filter {
+  return {
+    column: relation,
+    type: () => IdFilter,
+    where(_name, value: { eq?: string; in?: string[]; isNull?: boolean }, path, about) {
+      const seen = about ? (findEntity(type)?.visibility.where(about.viewer) ?? {}) : {};
+      const ends = Object.keys(seen).length > 0 ? { [end]: seen } : {};
+      const given = [value.eq != null && [value.eq], value.in != null && capped(value.in, path)];
+      const conditions: Where[] = given
+        .filter((list) => list !== false)
+        .map((list) => list.map((id) => uuidOf(type, id, path)))
+        .map((ids) => ({ [relation]: { some: { [column]: { in: ids }, ...ends } } }));
+      if (value.isNull != null)
+        conditions.push({ [relation]: value.isNull ? { none: ends } : { some: ends } });
+      return { AND: conditions };
+    },
+  };
+}
+
 /** What the viewer may not see does not exist: no id finds a reference to it, in rows that the viewer does see. */
 function visibleEnd(
   type: string,
