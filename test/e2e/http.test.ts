@@ -238,6 +238,7 @@ describe('limits', () => {
       `GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`,
     );
     expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+    expect(answer).toContain('"code":"BAD_REQUEST","retryable":false');
   });
 
   it('a client that takes longer than server.request_timeout to send its request is cut off', async () => {
