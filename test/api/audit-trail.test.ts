@@ -163,6 +163,26 @@ describe('a command that changes nothing', () => {
     });
   });
 
+  it('by an edit keeps the version, writes nothing, and leaves an entry that says so', async () => {
+    const { seed, data } = world;
+    const cluster = await seed.cluster({ description: 'as it is' });
+    const vm = await seed.vm(stage.project, { labels: { b: '2', a: '1' } });
+    const user = await seed.user('VIEWER');
+    for (const [mutation, input, field] of [
+      ['updateUser', { id: user.id, role: 'VIEWER' }, 'user'],
+      ['updateCluster', { id: cluster.id, description: 'as it is' }, 'cluster'],
+      ['updateVirtualMachine', { id: vm.id, labels: { a: '1', b: '2' } }, 'virtualMachine'],
+      ['updateVirtualMachine', { id: vm.id }, 'virtualMachine'],
+    ] as const) {
+      const { answer, entries } = await entriesOf(mutation, input);
+      expect(answer[field]).toMatchObject({ version: 1 });
+      expect(entries.map(({ details }) => details)).toEqual([{ unchanged: true }]);
+    }
+    expect(await data.db.cluster.findUnique({ where: { id: cluster.uuid } })).toMatchObject({
+      version: 1,
+    });
+  });
+
   it('leaves none when it is an agent’s report, which comes every few seconds', async () => {
     const { client, input } = await sampleOf('reportNode', stage);
     const first = await entriesOf('reportNode', input, client.token);
