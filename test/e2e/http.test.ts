@@ -166,6 +166,23 @@ describe('GraphiQL', () => {
     expect(response.status).toBeGreaterThanOrEqual(400);
   });
 
+  it('comes compressed to whom that suits, and not again to whom has it', async () => {
+    const accept = 'text/html';
+    const get = (headers: Record<string, string>) =>
+      ask(configured, { headers: { accept, ...headers } });
+    const plainly = await get({ 'accept-encoding': 'identity' });
+    expect(plainly.headers.get('content-encoding')).toBeNull();
+    const zipped = await get({ 'accept-encoding': 'br, gzip' });
+    expect(zipped.headers.get('content-encoding')).toBe('gzip');
+    const length = (response: Response) => Number(response.headers.get('content-length'));
+    expect(length(zipped)).toBeLessThan(length(plainly) / 2);
+    expect(await zipped.text()).toBe(await plainly.text());
+    const etag = zipped.headers.get('etag') ?? '';
+    const again = await get({ 'if-none-match': etag });
+    expect([again.status, await again.text()]).toEqual([304, '']);
+    expect((await get({ 'if-none-match': '"another"' })).status).toBe(200);
+  });
+
   it('is served in production when it is switched on, and needs nothing from elsewhere', async () => {
     const response = await page(configured);
     expect(response.status).toBe(200);
