@@ -38,7 +38,8 @@ export const NONE: Where = { id: { in: [] } };
 
 const MAX_LIST = 100;
 
-function capped<T>(values: readonly T[], path: readonly string[]): readonly T[] {
+/** The values of an `in`, if they are not too many. Throws BadRequestError. */
+export function capped<T>(values: readonly T[], path: readonly string[]): readonly T[] {
   if (values.length > MAX_LIST)
     throw new BadRequestError(`At most ${MAX_LIST} values, not ${values.length}.`, path);
   return values;
