@@ -228,9 +228,36 @@ describe('limits', () => {
       const response = await ask(configured, { method: 'POST', headers: JSON_TYPE, ...form });
       expect(response.status).toBe(413);
       expect(await response.json()).toMatchObject({
-        errors: [{ message: expect.stringMatching(/2048|large/i) }],
+        errors: [
+          {
+            message: expect.stringMatching(/2048|large/i),
+            extensions: { code: 'REQUEST_ENTITY_TOO_LARGE', retryable: false },
+          },
+        ],
       });
     }
+  });
+
+  it('what cannot be served however often it is asked for says so', async () => {
+    const { errors } = await send('{ nonsense }');
+    expect(errors?.[0]?.extensions).toEqual({
+      code: 'GRAPHQL_VALIDATION_FAILED',
+      retryable: false,
+    });
+    const response = await ask(configured, {
+      method: 'POST',
+      headers: { ...JSON_TYPE, accept: 'image/png' },
+      body: JSON.stringify({ query: '{ __typename }' }),
+    });
+    expect(response.status).toBe(406);
+    expect(await response.json()).toMatchObject({
+      errors: [
+        {
+          message: expect.stringContaining('application/json'),
+          extensions: { code: 'BAD_REQUEST', retryable: false },
+        },
+      ],
+    });
   });
 
   it('a document of too many tokens is refused', async () => {
