@@ -270,6 +270,8 @@ export const REQUEST_ERROR_CODES = {
   UNAUTHENTICATED: 'Nobody is signed in, or the token does not count any more.',
   BAD_USER_INPUT:
     'An id, a cursor, a page size or a filter is malformed; `path` names the argument.',
+  NOT_FOUND:
+    'A subscription names an object that does not exist, or does not exist for you; `path` names the argument.',
   UNAVAILABLE:
     'A server behind this one does not answer, this one is overloaded, or the deadline passed. Try again.',
   GRAPHQL_PARSE_FAILED: 'The document is not GraphQL.',
@@ -303,6 +305,14 @@ export class RequestError extends Error {
 export class BadRequestError extends RequestError {
   constructor(message: string, path: readonly string[] = []) {
     super('BAD_USER_INPUT', message, 400, { path, retryable: false });
+  }
+}
+
+/** There is nothing to subscribe to: absent and hidden are the same. Queries answer null instead, mutations NotFoundError. */
+export class NothingToWatchError extends RequestError {
+  constructor(resourceType: string, path: readonly string[] = ['id']) {
+    const message = `No such ${resourceType}, or it is not visible to you.`;
+    super('NOT_FOUND', message, 404, { path, retryable: false });
   }
 }
 

@@ -19,6 +19,7 @@ import './modules/virtual-machine/interface-schema.js';
 import './modules/virtual-machine/bulk-schema.js';
 import './modules/virtual-machine/snapshot-schema.js';
 import './modules/virtual-machine/snapshot-mutations.js';
+import './modules/virtual-machine/relation-schema.js';
 import './modules/virtual-machine/subscriptions.js';
 import './modules/metrics/schema.js';
 import './modules/metrics/subscriptions.js';

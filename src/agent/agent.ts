@@ -65,18 +65,35 @@ async function reportUntilStopped(options: AgentOptions, nodeId: string): Promis
 
 /** Waits for the control plane to come up, as long as it takes; a refusal ends the wait. Null: told to stop. */
 async function findNode({ transport, signal, log }: AgentOptions): Promise<string | null> {
+  const ask = () => transport.send(WhoAmI, {}, signal);
+  const refused = (error: unknown) => error instanceof ApiError && error.code === 'UNAUTHENTICATED';
+  const answer = await untilAnswered(log, signal, ask, refused).catch((error: Error) => {
+    throw new NotAnAgentError(error.message);
+  });
+  if (!answer) return null;
+  if (answer.viewer?.hypervisorNodeId) return answer.viewer.hypervisorNodeId;
+  throw new NotAnAgentError(
+    `The token belongs to ${answer.viewer?.name ?? 'nobody'}, not to a node. Make one with issueAgentToken.`,
+  );
+}
+
+/**
+ * Asks again, ever more seldom, until the control plane answers.
+ * @param isFinal whether an error is an answer: it is thrown
+ * @returns null when it was told to stop
+ */
+export async function untilAnswered<T>(
+  log: Logger,
+  signal: AbortSignal,
+  ask: () => Promise<T>,
+  isFinal: (error: unknown) => boolean,
+): Promise<T | null> {
   for (let failures = 0; !signal.aborted; failures += 1) {
     try {
-      const { viewer } = await transport.send(WhoAmI, {}, signal);
-      if (viewer?.hypervisorNodeId) return viewer.hypervisorNodeId;
-      throw new NotAnAgentError(
-        `The token belongs to ${viewer?.name ?? 'nobody'}, not to a node. Make one with issueAgentToken.`,
-      );
+      return await ask();
     } catch (error) {
       if (signal.aborted) return null;
-      if (error instanceof NotAnAgentError) throw error;
-      if (error instanceof ApiError && error.code === 'UNAUTHENTICATED')
-        throw new NotAnAgentError(error.message);
+      if (isFinal(error)) throw error;
       log.warn({ err: error }, 'the control plane does not answer yet');
     }
     await sleep(Math.min(MAX_BACKOFF_MS, 500 * 2 ** Math.min(failures, 6)), undefined, {

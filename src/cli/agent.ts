@@ -2,12 +2,12 @@
 import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runAgent } from '../agent/agent.js';
+import { runAgent, untilAnswered } from '../agent/agent.js';
 import { openLinuxMachine } from '../agent/machine.js';
 import { enrolSimulatedNode, runSimulatedAgent } from '../agent/simulate.js';
 import { createSimulatedHypervisor } from '../agent/simulated-hypervisor.js';
 import { createSimulatedJobs } from '../agent/simulated-jobs.js';
-import { openTransport } from '../agent/transport.js';
+import { ApiError, openTransport } from '../agent/transport.js';
 import { model } from '../config/model.js';
 import { agentToken } from '../config/token.js';
 import { createLogger, type Logger } from '../log.js';
@@ -68,7 +68,10 @@ async function simulate(
   const running: Promise<void>[] = [];
   for (let index = 0; index < count && !signal.aborted; index += 1) {
     const name = `sim-${String(index + 1).padStart(4, '0')}`;
-    const nodeToken = await enrolSimulatedNode(administrator, name, index);
+    // Like the agent of a real node it may be started before the control plane is.
+    const enrol = () => enrolSimulatedNode(administrator, name, index);
+    const nodeToken = await untilAnswered(log, signal, enrol, (error) => !isAway(error));
+    if (nodeToken === null) break;
     running.push(
       runSimulatedAgent({
         server,
@@ -83,6 +86,11 @@ async function simulate(
   }
   log.info({ count: running.length }, 'simulated nodes are running');
   await Promise.all(running);
+}
+
+/** Whether nobody answered, or nobody who could have: a refusal is an answer. */
+function isAway(error: unknown): boolean {
+  return error instanceof ApiError && /^(UNREACHABLE|UNAVAILABLE|HTTP_5\d\d)$/.test(error.code);
 }
 
 function serverUrl(text: string | undefined): string {

@@ -7,6 +7,7 @@ import type { Db, Tx } from '../data/client.js';
 import type { Prisma } from '../gen/client/client.js';
 import { newId } from '../ids.js';
 import { SECRET_NAMES } from '../log.js';
+import type { Viewer } from './authz.js';
 import type { Call } from './context.js';
 import { findEntity } from './entity.js';
 import { type Json, stableStringify, toJson } from './json.js';
@@ -81,6 +82,8 @@ export function subjectOf(change: Change): Subject {
   };
 }
 
+/** Whom an entry names as having acted. */
+type Actor = Pick<Viewer, 'userId' | 'name'>;
 type Status = 'SUCCEEDED' | 'DENIED' | 'FAILED';
 
 function entry(
@@ -89,12 +92,12 @@ function entry(
   subject: Subject,
   status: Status,
   details: object,
+  actor: Actor | null = call.viewer,
 ): Prisma.AuditEntryCreateManyInput {
-  const { viewer } = call;
   return {
     id: newId(),
-    userId: viewer?.userId ?? null,
-    username: viewer?.name ?? 'anonymous',
+    userId: actor?.userId ?? null,
+    username: actor?.name ?? 'anonymous',
     action,
     resourceType: subject.type,
     resourceId: subject.id,
@@ -116,8 +119,9 @@ export async function writeAudit(
   action: string,
   changes: readonly Change[],
   unchanged: Subject | null,
+  actor?: Actor,
 ): Promise<void> {
-  await writeAudits(tx, call, action, [{ changes, unchanged }]);
+  await writeAudits(tx, call, action, [{ changes, unchanged, actor }]);
 }
 
 /** The same for a command that succeeded for several objects in one transaction. */
@@ -125,17 +129,21 @@ export async function writeAudits(
   tx: Tx,
   call: Call,
   action: string,
-  done: readonly { changes: readonly Change[]; unchanged: Subject | null }[],
+  done: readonly {
+    changes: readonly Change[];
+    unchanged: Subject | null;
+    actor?: Actor | undefined;
+  }[],
 ): Promise<void> {
-  const data = done.flatMap(({ changes, unchanged }) => {
+  const data = done.flatMap(({ changes, unchanged, actor }) => {
     const entries = changes
       .filter((change) => !change.derived)
       .map((change) => {
         const details = difference(change.before, change.after);
-        return entry(call, action, subjectOf(change), 'SUCCEEDED', details);
+        return entry(call, action, subjectOf(change), 'SUCCEEDED', details, actor);
       });
     if (entries.length > 0 || !unchanged) return entries;
-    return [entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true })];
+    return [entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true }, actor)];
   });
   for (let begin = 0; begin < data.length; begin += MAX_ROWS)
     await tx.auditEntry.createMany({ data: data.slice(begin, begin + MAX_ROWS) });

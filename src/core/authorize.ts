@@ -7,20 +7,16 @@ import type { Command } from './command.js';
 import type { Call } from './context.js';
 import { requireVisible } from './entity.js';
 
-/** @returns what the command is about, for the audit; `fallback` when it is about nothing that exists yet */
-export async function authorize<I extends z.ZodType>(
+/** @returns what the command is about, for the audit; `fallback` when it is about nothing that exists yet. Throws NotFoundError. */
+export async function findSubject<I extends z.ZodType>(
   command: Command<I>,
   input: z.output<I>,
   call: Call,
   viewer: Viewer,
   fallback: Subject,
 ): Promise<Subject> {
-  const { permission } = command;
   const target = command.subject?.(input);
-  if (!target) {
-    if (permission && !may(viewer, permission, null)) throw new ForbiddenError(permission);
-    return fallback;
-  }
+  if (!target) return fallback;
   const { entity, id, path = ['id'] } = target;
   const select = {
     id: true,
@@ -32,8 +28,12 @@ export async function authorize<I extends z.ZodType>(
   const row = own
     ? { id, [entity.label]: viewer.name }
     : await requireVisible(call.services.data.db, entity, viewer, id, select, path);
-  const subject = subjectOf({ type: entity.type, id, before: row, after: row });
+  return subjectOf({ type: entity.type, id, before: row, after: row });
+}
+
+/** A step of its own, after the subject is known: the entry of a refusal must name it, and its project must find the entry. */
+export function requirePermission(command: Command, viewer: Viewer, subject: Subject): void {
+  const { permission } = command;
   if (permission && !may(viewer, permission, subject.projectId))
     throw new ForbiddenError(permission);
-  return subject;
 }

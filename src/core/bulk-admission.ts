@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { UserError } from '../errors.js';
 import { fewAtOnce } from './at-once.js';
 import type { Subject } from './audit.js';
-import { authorize } from './authorize.js';
+import { findSubject, requirePermission } from './authorize.js';
 import type { BulkExecution } from './bulk.js';
 import { parse } from './execute.js';
 import { assertDeclared, explain } from './refusals.js';
@@ -34,7 +34,8 @@ export async function admit<R extends object, V>(
     async (index) => {
       const item = items[index] as Item;
       try {
-        item.subject = await authorize(command, item.input, call, viewer, item.subject);
+        item.subject = await findSubject(command, item.input, call, viewer, item.subject);
+        requirePermission(command, viewer, item.subject);
         item.prepared = await command.prepare?.(call, item.input, dryRun);
       } catch (cause) {
         item.error = refusal(explain(command, cause, inputOf(item.id)));

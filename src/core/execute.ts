@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { Tx } from '../data/client.js';
 import { RequestError, UnauthenticatedError, UserError, ValidationError } from '../errors.js';
 import type { Subject } from './audit.js';
-import { authorize } from './authorize.js';
+import { findSubject, requirePermission } from './authorize.js';
 import type { Viewer } from './authz.js';
 import type { Command } from './command.js';
 import type { Call } from './context.js';
@@ -77,7 +77,8 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     const target = command.subject?.(input);
     // Until it is found: whoever reads of the refusal wants to know what was tried.
     if (target) subject = { ...subject, type: target.entity.type, id: target.id };
-    subject = await authorize(command, input, call, viewer, subject);
+    subject = await findSubject(command, input, call, viewer, subject);
+    requirePermission(command, viewer, subject);
     const prepared = await command.prepare?.(call, input, options.dryRun === true);
     const execution = { command, input, call, viewer, subject, keyed, prepared, options };
     const answer = await withLocks(execution, () => transact(execution));

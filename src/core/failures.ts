@@ -2,6 +2,7 @@
 import {
   DataUnavailableError,
   isForeignKeyViolation,
+  isOutOfRange,
   isUnavailable,
   isUniqueViolation,
 } from '../data/errors.js';
@@ -11,7 +12,11 @@ import {
   RequestError,
   UnavailableError,
   UserError,
+  ValidationError,
 } from '../errors.js';
+
+const TOO_LARGE =
+  'With this a figure would become larger than can be counted; nothing was written.';
 
 /**
  * @param input what the caller sent, to name the value that is taken
@@ -35,6 +40,7 @@ export function translate(
       : new ConflictError(resourceType, null);
   }
   if (isForeignKeyViolation(cause)) return new ConflictError(resourceType, null);
+  if (isOutOfRange(cause)) return ValidationError.of([], TOO_LARGE);
   return unavailable(cause) ?? cause;
 }
 

@@ -58,14 +58,18 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
   if (known) return { answer: await answerOf(known.result as unknown as R), changed: null };
 
   const outcome = await command.run({ tx, viewer, now, newId, services, prepared }, input);
+  // An edit that changed nothing gives the row back that it was given: see updateVersioned.
+  const written = outcome.changed.filter(
+    ({ before, after, derived }) => derived || before !== after,
+  );
   if (keyed) await rememberAnswer(tx, keyed, outcome.result);
   if (!dryRun) {
     const unchanged = command.audit === 'changes' ? null : subject;
-    await writeAudit(tx, call, command.name, outcome.changed, unchanged);
+    await writeAudit(tx, call, command.name, written, unchanged, outcome.actor);
   }
   const answer = await answerOf({ ...outcome.result, ...outcome.once });
   if (dryRun) throw new DryRunRollback(answer);
-  return { answer, changed: outcome.changed };
+  return { answer, changed: written };
 }
 
 /** What a command wants done after its commit. Never throws: the change is committed. */

@@ -2,6 +2,7 @@
 import type { Tx } from '../data/client.js';
 import { ConflictError, NotFoundError } from '../errors.js';
 import { delegateOf, type Entity } from './entity.js';
+import { stableStringify } from './json.js';
 
 interface Versioned {
   readonly id: string;
@@ -32,12 +33,30 @@ export async function readForEdit<T>(
   return row as T & Versioned;
 }
 
-/** Writes `data` over `before` and raises the version; the row must still be as it was read. Returns the row as it now is. */
+/**
+ * Writes `data` over `before` and raises the version; the row must still be as it was read. Returns the row as it now is.
+ * Where nothing would differ nothing is written, and `before` itself is returned: the gate takes that for no change.
+ */
 export async function updateVersioned<T extends Versioned>(
   tx: Tx,
   entity: Entity,
   before: T,
   data: object,
+): Promise<T> {
+  const known = before as Readonly<Record<string, unknown>>;
+  const differs = Object.entries(data).some(
+    ([column, value]) =>
+      value !== undefined && stableStringify(value) !== stableStringify(known[column]),
+  );
+  return differs ? raiseVersion(tx, entity, before, data) : before;
+}
+
+/** The same where parts of the object changed that have rows of their own: `data` may be empty. */
+export async function raiseVersion<T extends Versioned>(
+  tx: Tx,
+  entity: Entity,
+  before: T,
+  data: object = {},
 ): Promise<T> {
   const [after] = await writable(tx, entity).updateManyAndReturn({
     where: { id: before.id, version: before.version },

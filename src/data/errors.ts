@@ -97,6 +97,11 @@ export function isCheckViolation(error: unknown): ConstraintViolation | undefine
   return constraint === undefined ? undefined : { constraint };
 }
 
+/** A number outgrew its column, or its type on the way. The rules above should have refused first. */
+export function isOutOfRange(error: unknown): boolean {
+  return serverError(error)?.state === '22003';
+}
+
 /** A serialization failure or a deadlock: the same transaction may succeed when it runs again. */
 export function isSerializationFailure(error: unknown): boolean {
   const state = serverError(error)?.state;

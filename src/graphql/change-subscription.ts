@@ -2,8 +2,13 @@
 import type { Entity } from '../core/entity.js';
 import { encodeGlobalId } from '../ids.js';
 import { builder, type GraphQLContext } from './builder.js';
-import { type ChangeEvent, type ChangeSelection, changeStream } from './change-stream.js';
-import { readEntity } from './node.js';
+import {
+  type ChangeEvent,
+  type ChangeSelection,
+  changeStream,
+  requireWatchable,
+} from './change-stream.js';
+import { readEntity, readFromBatch } from './node.js';
 
 const Kind = builder.enumType('ChangeKind', {
   description: 'What happened to an object.',
@@ -53,10 +58,13 @@ export function changeSubscription(
         type: entity.type as never,
         nullable: true,
         description: 'The object as it now is; null when it is gone or no longer yours to see.',
-        resolve: (event, _args, context, info) =>
-          (event.id === null || event.kind === 'DELETED'
-            ? null
-            : readEntity(context, info, entity, event.id)) as never,
+        resolve: ({ id, kind, batch }, _args, context, info) => {
+          if (id === null || kind === 'DELETED') return null as never;
+          const row = batch
+            ? readFromBatch(context, info, entity, id, batch)
+            : readEntity(context, info, entity, id);
+          return row as never;
+        },
       }),
     }),
   });
@@ -66,8 +74,11 @@ export function changeSubscription(
       type: Event,
       description: options.description,
       args: options.args(t) as never,
-      subscribe: (_root, args, context) =>
-        changeStream(context, { entity, ...options.select(args as never, context) }),
+      subscribe: async (_root, args, context) => {
+        const selection = { entity, ...options.select(args as never, context) };
+        await requireWatchable(context, selection);
+        return changeStream(context, selection);
+      },
       resolve: (event) => event,
     }),
   );

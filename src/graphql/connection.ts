@@ -1,12 +1,15 @@
-/** Relay connections from declared lists: at the root, and as relations of other objects. One SQL statement for a page, one more for `totalCount`. */
+/** Relay connections from declared lists: at the root, and as relations of other objects. One SQL statement for a page, one more for `totalCount`, and one for whether there is more behind its cursor. */
 import type { ObjectRef } from '@pothos/core';
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { PageInfoShape } from '@pothos/plugin-relay';
-import { delegateOf, type Entity } from '../core/entity.js';
+import DataLoader from 'dataloader';
+import type { GraphQLResolveInfo } from 'graphql';
+import { delegateOf, type Entity, findEntity } from '../core/entity.js';
+import { stableStringify } from '../core/json.js';
 import { UnauthenticatedError } from '../errors.js';
 import { builder, type GraphQLContext } from './builder.js';
 import { type FilterValue, filterInput, filterWhere } from './filter-input.js';
-import { makePage, type PageArgs, type PagePlan, planPage } from './keyset.js';
+import { makePage, type PageArgs, type PagePlan, type Probe, planPage } from './keyset.js';
 import type { List } from './list.js';
 
 type Row = Record<string, unknown>;
@@ -128,7 +131,12 @@ export function rootList(name: string, list: List, description: string): void {
               take: plan.take,
             }),
           );
-          const page = once(async () => makePage(plan, await rows()));
+          const isBehind: Probe = async (behind) =>
+            (await delegate.findFirst({
+              where: { AND: [scope, behind] },
+              select: { id: true },
+            })) !== null;
+          const page = once(async () => makePage(plan, await rows(), isBehind));
           // Getters: what is not selected is not read.
           return {
             get edges() {
@@ -160,11 +168,22 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 /**
  * A list that hangs on another object, loaded in that object's own statement.
  * `t` is the field builder of the parent's prismaNode; `relation` the Prisma relation of that name.
+ * @param through where the relation leads to rows of a join table: their relation to the objects of the list
  */
-// biome-ignore lint/suspicious/noExplicitAny: one helper for every parent type; the relation's name is checked by Prisma when the query runs, and by the schema-wide walk in the tests
-export function relationList(t: any, relation: string, list: List, description: string): any {
+export function relationList(
+  // biome-ignore lint/suspicious/noExplicitAny: one helper for every parent type; the relation's name is checked by Prisma when the query runs, and by the schema-wide walk in the tests
+  t: any,
+  relation: string,
+  list: List,
+  description: string,
+  through?: string,
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+): any {
   const refs = connectionTypes(list);
-  const counted = (scope: Where) => ({ _count: { select: { [relation]: { where: scope } } } });
+  const joined = <T>(part: T) => (through ? { [through]: part } : part);
+  const counted = (scope: Where) => ({
+    _count: { select: { [relation]: { where: joined(scope) } } },
+  });
   const select = (
     args: Args,
     context: GraphQLContext,
@@ -174,15 +193,21 @@ export function relationList(t: any, relation: string, list: List, description: 
     const { plan, scope } = planFor(list, args, context);
     const fields = selection();
     const rows = nested(
-      { where: { AND: [scope, plan.where] }, orderBy: plan.orderBy, take: plan.take },
+      {
+        where: joined({ AND: [scope, plan.where] }),
+        orderBy: plan.orderBy.map(joined),
+        take: plan.take,
+      },
       { getType: () => list.entity.type, paths: NODE_PATHS },
     );
-    const columns = { id: true, [plan.column]: true };
+    const columns = { id: true, [plan.column]: true, ...rows.select };
     const wantsRows = [...fields].some((field) => field !== 'totalCount' && field !== '__typename');
     return {
       select: {
         ...(fields.has('totalCount') ? counted(scope) : {}),
-        ...(wantsRows ? { [relation]: { ...rows, select: { ...columns, ...rows.select } } } : {}),
+        ...(wantsRows
+          ? { [relation]: { ...rows, select: through ? joined({ select: columns }) : columns } }
+          : {}),
       },
     };
   };
@@ -192,9 +217,23 @@ export function relationList(t: any, relation: string, list: List, description: 
       description,
       args: refs.args(t),
       extensions: { pothosPrismaSelect: select },
-      resolve: (parent: Row, args: Args, context: GraphQLContext): ConnectionShape => {
-        const { plan } = planFor(list, args, context);
-        const page = makePage(plan, (parent[relation] as Row[] | undefined) ?? []);
+      resolve: (
+        parent: Row,
+        args: Args,
+        context: GraphQLContext,
+        { parentType }: GraphQLResolveInfo,
+      ): ConnectionShape => {
+        const { plan, scope } = planFor(list, args, context);
+        const isBehind: Probe = (behind) =>
+          parentsWith(context, parentType.name, {
+            [relation]: { some: joined({ AND: [scope, behind] }) },
+          }).load(String(parent.id));
+        const rows = (parent[relation] as Row[] | undefined) ?? [];
+        const page = makePage(
+          plan,
+          through ? rows.map((row) => row[through] as Row) : rows,
+          isBehind,
+        );
         return {
           ...page,
           totalCount: (parent._count as Record<string, number> | undefined)?.[relation] ?? 0,
@@ -204,6 +243,30 @@ export function relationList(t: any, relation: string, list: List, description: 
     refs.connection,
     refs.edge,
   );
+}
+
+type ParentLoader = DataLoader<string, boolean>;
+const parentLoaders = new WeakMap<GraphQLContext, Map<string, ParentLoader>>();
+
+/** Which parents meet a condition on their lists: one statement for all parents of a page. */
+function parentsWith(context: GraphQLContext, type: string, condition: Where): ParentLoader {
+  const loaders = parentLoaders.get(context) ?? new Map<string, ParentLoader>();
+  parentLoaders.set(context, loaders);
+  const key = `${type} ${stableStringify(condition)}`;
+  const known = loaders.get(key);
+  if (known) return known;
+  const entity = findEntity(type);
+  if (!entity) throw new Error(`${type} has lists and is no entity`);
+  const loader: ParentLoader = new DataLoader(async (ids) => {
+    const found = await delegateOf(context.prisma, entity.model).findMany({
+      where: { AND: [{ id: { in: [...ids] } }, condition] },
+      select: { id: true },
+    });
+    const meeting = new Set(found.map(({ id }) => id));
+    return ids.map((id) => meeting.has(id));
+  });
+  loaders.set(key, loader);
+  return loader;
 }
 
 type NestedQuery = (query: object, include?: object) => { select?: object } & object;

@@ -38,7 +38,8 @@ export const NONE: Where = { id: { in: [] } };
 
 const MAX_LIST = 100;
 
-function capped<T>(values: readonly T[], path: readonly string[]): readonly T[] {
+/** The values of an `in`, if they are not too many. Throws BadRequestError. */
+export function capped<T>(values: readonly T[], path: readonly string[]): readonly T[] {
   if (values.length > MAX_LIST)
     throw new BadRequestError(`At most ${MAX_LIST} values, not ${values.length}.`, path);
   return values;
@@ -110,6 +111,29 @@ export function ref(column: string, type: string): Filter {
         if (nullable) conditions.push({ [name]: value.isNull ? null : { not: null } });
         else if (value.isNull) conditions.push(NONE);
       }
+      return { AND: conditions };
+    },
+  };
+}
+
+/**
+ * References kept in rows of a join table: it refers to one of these objects; `isNull`: to none.
+ * @param relation leads to those rows, `end` from there to the object, `column` is the foreign key there
+ */
+export function refThrough(relation: string, end: string, column: string, type: string): Filter {
+  return {
+    column: relation,
+    type: () => IdFilter,
+    where(_name, value: { eq?: string; in?: string[]; isNull?: boolean }, path, about) {
+      const seen = about ? (findEntity(type)?.visibility.where(about.viewer) ?? {}) : {};
+      const ends = Object.keys(seen).length > 0 ? { [end]: seen } : {};
+      const given = [value.eq != null && [value.eq], value.in != null && capped(value.in, path)];
+      const conditions: Where[] = given
+        .filter((list) => list !== false)
+        .map((list) => list.map((id) => uuidOf(type, id, path)))
+        .map((ids) => ({ [relation]: { some: { [column]: { in: ids }, ...ends } } }));
+      if (value.isNull != null)
+        conditions.push({ [relation]: value.isNull ? { none: ends } : { some: ends } });
       return { AND: conditions };
     },
   };

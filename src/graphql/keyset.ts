@@ -38,9 +38,12 @@ export interface PagePlan {
   readonly list: List;
   readonly field: string;
   readonly direction: Direction;
-  /** A cursor on the far side was given: rows exist there (or did when the cursor was made). */
-  readonly bounded: boolean;
+  /** What lies behind the page's beginning, its cursor's own place included; null: it begins where the list does. */
+  readonly behind: Where | null;
 }
+
+/** Whether there are rows behind the page: asked only when the answer is selected. */
+export type Probe = (behind: Where) => Promise<boolean>;
 
 export function planPage(list: List, args: PageArgs, limits: PageLimits): PagePlan {
   const field = args.orderBy?.field ?? Object.keys(list.order)[0] ?? '';
@@ -53,11 +56,14 @@ export function planPage(list: List, args: PageArgs, limits: PageLimits): PagePl
   }
   const backwards = args.last != null;
   const size = pageSize(args.first ?? args.last, backwards ? 'last' : 'first', limits);
+  let behind: Where | null = null;
   const bounds = (['after', 'before'] as const).flatMap((name) => {
     const cursor = args[name];
     if (cursor == null) return [];
     const place = decodeCursor(list, column, field, direction, cursor, name);
-    return [beyond(list, column, place, (name === 'after') === (direction === 'ASC'))];
+    const upwards = (name === 'after') === (direction === 'ASC');
+    if (backwards === (name === 'before')) behind = beyond(list, column, place, !upwards, true);
+    return [beyond(list, column, place, upwards)];
   });
   const sql = (direction === 'ASC') !== backwards ? 'asc' : 'desc';
   return {
@@ -67,7 +73,7 @@ export function planPage(list: List, args: PageArgs, limits: PageLimits): PagePl
     column,
     size,
     backwards,
-    bounded: (backwards ? args.before : args.after) != null,
+    behind,
     where: bounds.length === 0 ? {} : { AND: bounds },
     orderBy: [{ [column]: sql }, { id: sql }],
     take: size + 1,
@@ -87,38 +93,50 @@ function pageSize(
   );
 }
 
-/** Rows strictly beyond a place. The first condition is implied by the second, and lets the index find the start. */
-function beyond(list: List, column: string, { value, id }: Place, upwards: boolean): Where {
+/** Rows beyond a place, strictly or with what is at it. The first condition is implied by the second, and lets the index find the start. */
+function beyond(
+  list: List,
+  column: string,
+  { value, id }: Place,
+  upwards: boolean,
+  inclusive = false,
+): Where {
   const strict = upwards ? 'gt' : 'lt';
-  if (column === 'id') return { id: { [strict]: id } };
+  const loose = upwards ? 'gte' : 'lte';
+  const byId = { id: { [inclusive ? loose : strict]: id } };
+  if (column === 'id') return byId;
   const { values } = columnOf(list.entity, column);
   if (values) {
     const at = values.indexOf(String(value));
     const further = upwards ? values.slice(at + 1) : values.slice(0, at);
-    return { OR: [{ [column]: { in: further } }, { [column]: value, id: { [strict]: id } }] };
+    return { OR: [{ [column]: { in: further } }, { [column]: value, ...byId }] };
   }
   return {
-    AND: [
-      { [column]: { [upwards ? 'gte' : 'lte']: value } },
-      { OR: [{ [column]: { [strict]: value } }, { id: { [strict]: id } }] },
-    ],
+    AND: [{ [column]: { [loose]: value } }, { OR: [{ [column]: { [strict]: value } }, byId] }],
   };
 }
 
-/** The page, in the order that was asked for, with exact knowledge of whether it goes on. */
+/** The page, in the order that was asked for, with exact knowledge of whether it goes on, either way. */
 export function makePage(
-  plan: PagePlan,
+  { behind, ...plan }: PagePlan,
   rows: readonly Row[],
+  probe: Probe,
 ): { edges: { cursor: string; node: Row }[]; pageInfo: PageInfoShape } {
   const more = rows.length > plan.size;
   const page = more ? rows.slice(0, plan.size) : [...rows];
   if (plan.backwards) page.reverse();
   const edges = page.map((node) => ({ node, cursor: encodeCursor(plan, node) }));
+  // A promise behind a getter: what is not selected is not asked for.
+  const isBehind = () => (behind === null ? false : probe(behind)) as boolean;
   return {
     edges,
     pageInfo: {
-      hasNextPage: plan.backwards ? plan.bounded : more,
-      hasPreviousPage: plan.backwards ? more : plan.bounded,
+      get hasNextPage() {
+        return plan.backwards ? isBehind() : more;
+      },
+      get hasPreviousPage() {
+        return plan.backwards ? more : isBehind();
+      },
       startCursor: edges[0]?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
     },
@@ -132,7 +150,10 @@ interface Place {
   readonly id: string;
 }
 
-function encodeCursor({ list, field, direction, column }: PagePlan, row: Row): string {
+function encodeCursor(
+  { list, field, direction, column }: Omit<PagePlan, 'behind'>,
+  row: Row,
+): string {
   const value = row[column];
   const plain =
     value instanceof Date ? value.getTime() : typeof value === 'bigint' ? value.toString() : value;

@@ -23,6 +23,38 @@ export async function readEntity(
   });
 }
 
+/** Objects that are asked for one after the other and read together. */
+export interface Batch {
+  readonly ids: readonly string[];
+  /** What was read, by the name that the answer gives the field: each may select something else. */
+  readonly rows: Map<string, Promise<ReadonlyMap<string, object>>>;
+}
+
+/** Like `readEntity`; the first that is asked for brings all of its batch, in one statement. */
+export async function readFromBatch(
+  context: GraphQLContext,
+  info: GraphQLResolveInfo,
+  entity: Entity,
+  id: string,
+  { ids, rows }: Batch,
+): Promise<object | null> {
+  const { viewer } = context;
+  if (!viewer) throw new UnauthenticatedError();
+  // Not only for its first: what hangs on the row finds out from this that it has been read.
+  const query = queryFromInfo({ context, info, typeName: entity.type });
+  const name = String(info.path.key);
+  const known =
+    rows.get(name) ??
+    delegateOf(context.prisma, entity.model)
+      .findMany({
+        ...query,
+        where: { AND: [{ id: { in: [...ids] } }, entity.visibility.where(viewer)] },
+      })
+      .then((found) => new Map(found.map((row) => [String(row.id), row])));
+  rows.set(name, known);
+  return (await known).get(id) ?? null;
+}
+
 export async function readNode(
   context: GraphQLContext,
   info: GraphQLResolveInfo,

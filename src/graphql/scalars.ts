@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { GraphQLError, type ValueNode, valueFromASTUntyped } from 'graphql';
 import ipaddr from 'ipaddr.js';
 import { builder } from './builder.js';
+import { MAX_BIGINT } from './column.js';
 
 function refuse(kind: string, value: unknown, help: string): never {
   const shown = typeof value === 'string' ? `"${value.slice(0, 64)}"` : typeof value;
@@ -24,8 +25,6 @@ function parseDateTime(value: unknown): Date {
     refuse('DateTime', value, 'there is no such day');
   return new Date(String(value));
 }
-
-const MAX_BIGINT = 2n ** 63n - 1n;
 
 function parseBigInt(value: unknown): bigint {
   const help =

@@ -31,6 +31,12 @@ function placeOf({ nodes, source, positions, path }: GraphQLError) {
   };
 }
 
+/** The code of an error about the request's own text: its maker's, or what kind of fault graphql-js found. */
+export function codeOf({ message, extensions }: GraphQLError): string {
+  if (typeof extensions.code === 'string') return extensions.code;
+  return message.startsWith('Syntax Error') ? 'GRAPHQL_PARSE_FAILED' : 'GRAPHQL_VALIDATION_FAILED';
+}
+
 /** What transports add for themselves: the parser's own words repeat the request, and HTTP must still see a bad request. */
 function ownExtensions({ originalError, http, ...extensions }: GraphQLError['extensions']) {
   if (http === undefined) return extensions;
@@ -56,9 +62,13 @@ export function errorMasker(
     }
     if (root instanceof GraphQLError) {
       // Syntax, validation, coercion: about the request's own text.
-      const { code = 'GRAPHQL_VALIDATION_FAILED', ...extensions } = ownExtensions(root.extensions);
-      const { message } = withoutSuggestion(root);
-      return new GraphQLError(message, { ...at, extensions: { ...extensions, code } });
+      // The same request cannot succeed later, unless whoever refused it says otherwise.
+      const extensions = {
+        retryable: false,
+        ...ownExtensions(root.extensions),
+        code: codeOf(root),
+      };
+      return new GraphQLError(withoutSuggestion(root).message, { ...at, extensions });
     }
     log.error(
       { err: root, requestId, path: error instanceof GraphQLError ? error.path : null },

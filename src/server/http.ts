@@ -1,6 +1,7 @@
 /** The HTTP server: listens, hands requests to yoga and sockets to graphql-ws, and stops without dropping what it has begun. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Config } from '../config/model.js';
 import { type Connections, watchConnections } from './connections.js';
 import { hasAddress, inRequestScope } from './request.js';
@@ -38,6 +39,7 @@ export async function listen(
   );
   const connections = watchConnections(server);
   server.on('upgrade', sockets.handleUpgrade);
+  server.on('clientError', refuseBroken);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -55,10 +57,29 @@ export async function listen(
 
 /** Everything further in takes for granted that a request's address is one. */
 function refuse(req: IncomingMessage, res: ServerResponse): void {
-  const message = 'The Host header and the path do not make a URL.';
   res.writeHead(400, { 'content-type': 'application/json', connection: 'close' });
-  res.end(JSON.stringify({ errors: [{ message, extensions: { code: 'BAD_REQUEST' } }] }));
+  res.end(fault('The Host header and the path do not make a URL.', false));
   req.resume();
+}
+
+const fault = (message: string, retryable: boolean): string =>
+  JSON.stringify({ errors: [{ message, extensions: { code: 'BAD_REQUEST', retryable } }] });
+
+/** What is no HTTP, is too large or too slow for it: as Node itself answers, and in words. */
+function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // Node's own test of whether an answer has begun: words in the middle of one would be taken for a part of it.
+  const { _httpMessage } = socket as { _httpMessage?: { headersSent?: boolean } };
+  if (!socket.writable || _httpMessage?.headersSent) return void socket.destroy(error);
+  const [status, body] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', fault('The headers are too large.', false)]
+      : error.code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW'
+        ? ['413 Payload Too Large', fault('The chunk extensions are too large.', false)]
+        : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+          ? ['408 Request Timeout', fault('The request took too long to arrive.', true)]
+          : ['400 Bad Request', fault('This is not an HTTP request.', false)];
+  const head = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close`;
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 async function stop(

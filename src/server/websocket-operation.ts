@@ -1,8 +1,9 @@
 /** One operation that came over a WebSocket, made ready for the engine that also serves HTTP. */
 import type { DocumentNode, ExecutionArgs, GraphQLError } from 'graphql';
 import type { SubscribePayload } from 'graphql-ws';
-import type { Services } from '../core/context.js';
+import type { OperationFacts, Services } from '../core/context.js';
 import { newId } from '../ids.js';
+import { codeOf } from './errors.js';
 import { currentRequestId, logRequest } from './request.js';
 import type { SocketCaller } from './websocket-caller.js';
 import { contextOf, type Yoga } from './yoga.js';
@@ -25,6 +26,21 @@ export async function prepareOperation(
   const { clock, log } = services;
   const requestId = currentRequestId() ?? newId();
   const started = clock.monotonic();
+  const report = (operation: OperationFacts, outcome: string): void =>
+    logRequest(log, {
+      requestId,
+      transport: 'websocket',
+      durationMs: clock.monotonic() - started,
+      viewer: caller.viewer?.name ?? null,
+      ipAddress: caller.ipAddress,
+      operation,
+      outcome,
+    });
+  /** An operation that never gets as far as to report itself. */
+  const refuse = (errors: readonly GraphQLError[]): never => {
+    if (errors[0]) report(UNKNOWN, codeOf(errors[0]));
+    return errors as never;
+  };
   const context = contextOf(services, {
     requestId,
     viewer: caller.viewer,
@@ -32,16 +48,7 @@ export async function prepareOperation(
     ipAddress: caller.ipAddress,
     userAgent: caller.userAgent,
     signal: caller.gone,
-    reportOperation: (operation, outcome) =>
-      logRequest(log, {
-        requestId,
-        transport: 'websocket',
-        durationMs: clock.monotonic() - started,
-        viewer: caller.viewer?.name ?? null,
-        ipAddress: caller.ipAddress,
-        operation,
-        outcome,
-      }),
+    reportOperation: report,
   });
   const engine = yoga.getEnveloped({ ...context, params });
   const { schema, execute, subscribe } = engine;
@@ -49,10 +56,10 @@ export async function prepareOperation(
   try {
     document = engine.parse(params.query);
   } catch (error) {
-    return [error as GraphQLError] as never;
+    return refuse([error as GraphQLError]);
   }
   const errors = engine.validate(schema, document);
-  if (errors.length > 0) return errors as never;
+  if (errors.length > 0) return refuse(errors as readonly GraphQLError[]);
   return {
     schema,
     document,
@@ -62,3 +69,5 @@ export async function prepareOperation(
     rootValue: { execute, subscribe },
   } as never;
 }
+
+const UNKNOWN: OperationFacts = { type: 'unknown', name: null, field: 'unknown' };

@@ -28,8 +28,6 @@ export interface Sockets {
   close(timeoutMs: number): Promise<boolean>;
 }
 
-/** One message of a client; more is not a subscription but an attack. */
-const MAX_MESSAGE_BYTES = 64 * 1024;
 /** How long a client may take to answer a goodbye. */
 const GOODBYE_MS = 500;
 const GOING_AWAY = 1001;
@@ -122,7 +120,7 @@ export function openSockets(services: Services, yoga: Yoga, authenticate: Authen
 
   const server = new WebSocketServer({
     noServer: true,
-    maxPayload: MAX_MESSAGE_BYTES,
+    maxPayload: config.limits.maxRequestBytes,
     perMessageDeflate: false,
     handleProtocols,
   });

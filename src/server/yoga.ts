@@ -9,6 +9,7 @@ import { errorMasker } from './errors.js';
 import { useCors } from './plugins/use-cors.js';
 import { useDeadline } from './plugins/use-deadline.js';
 import { useDegraded } from './plugins/use-degraded.js';
+import { useGraphiql } from './plugins/use-graphiql.js';
 import { useHealth } from './plugins/use-health.js';
 import { useJsonOnly } from './plugins/use-json-only.js';
 import { useLimits } from './plugins/use-limits.js';
@@ -17,6 +18,8 @@ import { useOperationMetrics } from './plugins/use-operation-metrics.js';
 import { useRequest } from './plugins/use-request.js';
 import { type Subscriptions, useSubscriptionEnd } from './plugins/use-subscription-end.js';
 import { currentRequestId, factsOf, type Session } from './request.js';
+
+const ENDPOINT = '/graphql';
 
 export interface YogaOptions {
   readonly services: Services;
@@ -46,12 +49,9 @@ export function makeYoga({
     config.server.graphiql === 'on' || (config.server.graphiql === 'auto' && config.mode === 'dev');
   return createYoga<object, ServerContext>({
     schema,
-    graphqlEndpoint: '/graphql',
+    graphqlEndpoint: ENDPOINT,
     landingPage: false,
-    graphiql: graphiql && { title: 'Quantix-vDC', defaultQuery: GREETING },
-    // A large page, loaded when somebody asks for it.
-    renderGraphiQL: async (options) =>
-      (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
+    graphiql: false, // see use-graphiql
     multipart: false,
     batching: false,
     maxRequestBodySize: config.limits.maxRequestBytes,
@@ -63,6 +63,7 @@ export function makeYoga({
       useRequest(services, authenticate),
       useCors(config.server.corsOrigins),
       useHealth(services, isDraining),
+      ...(graphiql ? [useGraphiql(ENDPOINT)] : []),
       useJsonOnly(),
       useLimits(config),
       useNoSuggestions(),
@@ -76,22 +77,6 @@ export function makeYoga({
       ('services' in initial ? initial : makeContext(services, initial.request)) as never,
   });
 }
-
-const GREETING = `# Sign in: run the mutation once, and your browser keeps a session cookie.
-mutation SignIn {
-  login(input: { username: "admin", password: "admin-demo" }) {
-    ... on LoginPayload { expiresAt }
-    ... on UserError { message }
-  }
-}
-
-query Machines {
-  virtualMachines(first: 10) {
-    totalCount
-    nodes { name powerState hypervisorNode { hostname } project { name } }
-  }
-}
-`;
 
 /** Facts of an HTTP request become the context of its operation. What ends it, see use-deadline and use-subscription-end. */
 export function makeContext(services: Services, request: Request): ServerContext {

@@ -256,6 +256,22 @@ describe('an agent that is started again', () => {
   });
 });
 
+describe('an agent that claims a generation nobody gave it', () => {
+  it('does not keep its machine from being operated', async () => {
+    const { vm, agent } = await started();
+    const wild = {
+      virtualMachineId: vm.id,
+      powerState: 'RUNNING',
+      generation: 2 ** 31 - 1,
+    } as const;
+    await agent.report({ virtualMachines: [wild] });
+    await operate(stage.admin, 'STOP', vm.id);
+    await settle(agent);
+    expect(await lastTask(vm)).toMatchObject({ operation: 'STOP', status: 'SUCCEEDED' });
+    expect(await vmRow(vm)).toMatchObject({ powerState: 'STOPPED' });
+  });
+});
+
 describe('deleting', () => {
   it('a running machine by force is a task, and row, capacity and quota go when it is gone', async () => {
     const { node, agent, vm } = await started();

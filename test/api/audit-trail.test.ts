@@ -134,6 +134,21 @@ describe('a command that changes something', () => {
     expect(entries).toHaveLength(1);
     expect(entries[0]?.details.before).toEqual({ lastLogin: lastLogin.toISOString() });
   });
+
+  it('is a sign-in by whom it signed in, whoever asked', async () => {
+    const { uuid, name } = await world.seed.user('VIEWER');
+    const input = { username: name.toUpperCase(), password: world.seed.password };
+    for (const token of [null, stage.admin.token]) {
+      const { entries } = await entriesOf('login', input, token);
+      expect(entries).toHaveLength(1);
+      expect(entries[0]).toMatchObject({
+        userId: uuid,
+        username: name,
+        resourceId: uuid,
+        resourceName: name,
+      });
+    }
+  });
 });
 
 describe('a command that changes nothing', () => {
@@ -145,6 +160,26 @@ describe('a command that changes nothing', () => {
       action: 'virtualMachine.stop',
       resourceId: vm.uuid,
       details: { unchanged: true },
+    });
+  });
+
+  it('by an edit keeps the version, writes nothing, and leaves an entry that says so', async () => {
+    const { seed, data } = world;
+    const cluster = await seed.cluster({ description: 'as it is' });
+    const vm = await seed.vm(stage.project, { labels: { b: '2', a: '1' } });
+    const user = await seed.user('VIEWER');
+    for (const [mutation, input, field] of [
+      ['updateUser', { id: user.id, role: 'VIEWER' }, 'user'],
+      ['updateCluster', { id: cluster.id, description: 'as it is' }, 'cluster'],
+      ['updateVirtualMachine', { id: vm.id, labels: { a: '1', b: '2' } }, 'virtualMachine'],
+      ['updateVirtualMachine', { id: vm.id }, 'virtualMachine'],
+    ] as const) {
+      const { answer, entries } = await entriesOf(mutation, input);
+      expect(answer[field]).toMatchObject({ version: 1 });
+      expect(entries.map(({ details }) => details)).toEqual([{ unchanged: true }]);
+    }
+    expect(await data.db.cluster.findUnique({ where: { id: cluster.uuid } })).toMatchObject({
+      version: 1,
     });
   });
 
@@ -178,6 +213,40 @@ describe('a command that is refused', () => {
     expect(entries[0]).toMatchObject({ status: 'FAILED', resourceName: 'mallory', userId: null });
     expect(JSON.stringify(entries[0]?.details)).not.toContain('hunter2');
   });
+});
+
+describe('a command that is denied', () => {
+  it('is found by the name and the project of what it was about', async () => {
+    await world.seed.user('VIEWER', {
+      username: 'onlooker',
+      projects: { [stage.project.uuid]: 'VIEWER' },
+    });
+    const { token } = await world.signIn('onlooker');
+    const vm = await world.seed.vm(stage.project);
+    const { answer, entries } = await entriesOf('startVirtualMachine', { id: vm.id }, token);
+    expect(answer).toMatchObject({ code: 'FORBIDDEN' });
+    expect(entries).toHaveLength(1);
+    expect(entries[0]).toMatchObject({
+      status: 'DENIED',
+      username: 'onlooker',
+      resourceType: 'VirtualMachine',
+      resourceId: vm.uuid,
+      resourceName: vm.name,
+      projectId: stage.project.uuid,
+    });
+  });
+
+  it.each(['createCluster', 'createProject', 'createUser', 'registerHypervisorNode', 'raiseAlert'])(
+    'and would have made something says how that was to be called: %s',
+    async (mutation) => {
+      const { name } = await world.seed.user('VIEWER');
+      const { token } = await world.signIn(name);
+      const { input } = await sampleOf(mutation, stage);
+      const { entries } = await entriesOf(mutation, input, token);
+      const wanted = input.name ?? input.username ?? input.hostname ?? input.title;
+      expect(entries[0]).toMatchObject({ status: 'DENIED', resourceName: wanted });
+    },
+  );
 });
 
 describe('secrets', () => {

@@ -4,16 +4,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeGlobalId, newId } from '../../src/ids.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
-import { getPage, idsOf, rootListFields, tryPage, walkPages } from '../support/list-walk.js';
-import { populate } from '../support/populate.js';
+import {
+  getPage,
+  idsOf,
+  nestedListFields,
+  rootListFields,
+  tryPage,
+  walkPages,
+} from '../support/list-walk.js';
+import { type Populated, populate } from '../support/populate.js';
 import { ordersOf } from '../support/schema-walk.js';
 
 let world: TestApp;
 let admin: Client;
+let made: Populated;
 beforeAll(async () => {
   world = await createTestApp();
   await world.seed.user('ADMIN', { username: 'zoe' });
-  await populate(world.data);
+  made = await populate(world.data);
   admin = await world.signIn('zoe');
 });
 afterAll(() => world.stop());
@@ -173,13 +181,38 @@ describe('a cursor', () => {
       const kept = edges.at(-1)?.cursor;
       const [type, name, direction, value] = decode(kept ?? '');
       // Right behind its own id: the place of a row that is not there any more.
-      const gone = encode([type, name, direction, value, successor(uuidOf(all[3]))]);
+      const gone = encode([type, name, direction, value, neighbour(uuidOf(all[3]), 1n)]);
       for (const after of [kept, gone]) {
         const pages = await getPage(admin, list, { after, first: 500, orderBy });
         expect(pages.nodes.map(({ id }) => id)).toEqual(all.slice(4));
       }
       const earlier = await getPage(admin, list, { before: gone, last: 500, orderBy });
       expect(earlier.nodes.map(({ id }) => id)).toEqual(all.slice(0, 4));
+    },
+  );
+
+  it.each([...rootListFields, ...nestedListFields])(
+    'tells exactly whether $name has rows behind it',
+    async (list) => {
+      const parent = list.on === null ? {} : { parent: made.ids[list.on]?.[0] ?? '' };
+      const beside = (cursor: string | null, step: bigint) => {
+        const [type, field, direction, value, id] = decode(cursor ?? '');
+        return encode([type, field, direction, value, neighbour(id, step)]);
+      };
+      const start = await getPage(admin, list, { ...parent, first: 2 });
+      const end = await getPage(admin, list, { ...parent, last: 2 });
+      const [first, last] = [start.pageInfo.startCursor, end.pageInfo.endCursor];
+      const ascending = decode(first ?? '')[2] === 'ASC' ? 1n : -1n;
+      for (const [args, expected] of [
+        [{ first: 1, after: first }, { hasPreviousPage: true }],
+        [{ first: 1, after: beside(first, -ascending) }, { hasPreviousPage: false }],
+        [{ last: 1, before: last }, { hasNextPage: true }],
+        [{ last: 1, before: beside(last, ascending) }, { hasNextPage: false }],
+      ] as const) {
+        const page = await getPage(admin, list, { ...parent, ...args });
+        expect(page.nodes).toHaveLength(1);
+        expect([args, page.pageInfo]).toMatchObject([args, expected]);
+      }
     },
   );
 
@@ -214,8 +247,8 @@ describe('a cursor', () => {
 
 const uuidOf = (id: string | undefined): string => decodeGlobalId(id ?? '')?.id ?? '';
 
-/** The next UUID; no row has it, as rows have random ones. */
-function successor(uuid: string): string {
-  const hex = (BigInt(`0x${uuid.replaceAll('-', '')}`) + 1n).toString(16).padStart(32, '0');
+/** A UUID next to this one; no row has it, as rows have random ones. */
+function neighbour(uuid: string, step: bigint): string {
+  const hex = (BigInt(`0x${uuid.replaceAll('-', '')}`) + step).toString(16).padStart(32, '0');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

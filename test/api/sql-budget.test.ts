@@ -175,6 +175,38 @@ describe.each(['administrator', 'member'])('for the %s', (who) => {
   });
 });
 
+describe('whether there is more behind a cursor', () => {
+  it('costs one statement more, and only where it is selected', async () => {
+    const ask = (selection: string, variables: object) =>
+      statements(
+        'administrator',
+        `query($after: String${selection.includes('$inner') ? ', $inner: String' : ''}) {
+          projects(first: 3, after: $after) { ${selection} } }`,
+        variables,
+      );
+    const machines = 'virtualMachines(first: 1, after: $inner)';
+    const { data } = await ask(
+      'pageInfo { startCursor } nodes { virtualMachines { pageInfo { startCursor } } }',
+      {},
+    );
+    const { pageInfo, nodes } = data.projects as {
+      pageInfo: { startCursor: string };
+      nodes: { virtualMachines: { pageInfo: { startCursor: string } } }[];
+    };
+    const after = pageInfo.startCursor;
+    const inner = nodes.map((node) => node.virtualMachines.pageInfo.startCursor).find(Boolean);
+    for (const [selection, count] of [
+      ['pageInfo { hasNextPage startCursor endCursor } nodes { id }', 1],
+      ['pageInfo { hasNextPage hasPreviousPage } nodes { id }', 2],
+      [`nodes { ${machines} { nodes { id } pageInfo { hasNextPage } } }`, 1],
+      [`nodes { ${machines} { nodes { id } pageInfo { hasPreviousPage } } }`, 2],
+    ] as const) {
+      const { sql } = await ask(selection, { after, inner });
+      expect([selection, sql.length]).toEqual([selection, count]);
+    }
+  });
+});
+
 describe('one relation asked for twice', () => {
   const variants = [
     'first: 2',

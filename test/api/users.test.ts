@@ -1,5 +1,6 @@
 /** Users and memberships: who may come in, and that it takes effect at once. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAuthenticator } from '../../src/modules/user/authenticate.js';
 import { graphql } from '../gen/gql.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
@@ -205,4 +206,19 @@ describe('a membership', () => {
     expect(await names()).toEqual([]);
     expect(await remove()).toMatchObject({ code: 'NOT_FOUND', path: ['userId'] });
   });
+});
+
+it('what was loaded while a change was announced is not remembered: it may be what was changed', async () => {
+  const { uuid, name } = await world.seed.user('OPERATOR');
+  const { token } = await world.signIn(name);
+  const { services } = world.app;
+  const authenticate = createAuthenticator(services);
+  const hint = { type: 'User', id: uuid, projectId: null, kind: 'UPDATED' } as const;
+  const stop = world.data.onStatement((sql) => {
+    if (/FROM "public"."users"/.test(sql)) void services.hints.announce([hint]);
+  });
+  expect((await authenticate(token ?? ''))?.viewer.role).toBe('OPERATOR');
+  stop();
+  await world.data.db.user.update({ where: { id: uuid }, data: { role: 'VIEWER' } });
+  expect((await authenticate(token ?? ''))?.viewer.role).toBe('VIEWER');
 });

@@ -128,7 +128,7 @@ describe('a name that is taken', () => {
   it('is one’s own again, when nothing else changes', async () => {
     const { id, name } = await world.seed.cluster();
     const answer = await mutate(stage.admin, 'updateCluster', { id, name });
-    expect(answer.cluster).toMatchObject({ name, version: 2 });
+    expect(answer.cluster).toMatchObject({ name, version: 1 });
   });
 });
 
@@ -144,12 +144,12 @@ describe('what is in use is not deleted', () => {
   it('a cluster with nodes and machines', async () => {
     const cluster = await world.seed.cluster();
     const node = await world.seed.node(cluster);
-    await world.seed.vm(stage.project, { cluster });
+    const vm = await world.seed.vm(stage.project, { cluster });
     const message = await refused('deleteCluster', cluster, [
       { type: 'HypervisorNode', count: 1, names: [node.name] },
-      { type: 'VirtualMachine', count: 1, names: [] },
+      { type: 'VirtualMachine', count: 1, names: [vm.name] },
     ]);
-    expect(message).toContain(`1 HypervisorNode (${node.name}), 1 VirtualMachine.`);
+    expect(message).toContain(`1 HypervisorNode (${node.name}), 1 VirtualMachine (${vm.name}).`);
   });
 
   it('a node with machines, of which the first five are named', async () => {

@@ -166,6 +166,23 @@ describe('GraphiQL', () => {
     expect(response.status).toBeGreaterThanOrEqual(400);
   });
 
+  it('comes compressed to whom that suits, and not again to whom has it', async () => {
+    const accept = 'text/html';
+    const get = (headers: Record<string, string>) =>
+      ask(configured, { headers: { accept, ...headers } });
+    const plainly = await get({ 'accept-encoding': 'identity' });
+    expect(plainly.headers.get('content-encoding')).toBeNull();
+    const zipped = await get({ 'accept-encoding': 'br, gzip' });
+    expect(zipped.headers.get('content-encoding')).toBe('gzip');
+    const length = (response: Response) => Number(response.headers.get('content-length'));
+    expect(length(zipped)).toBeLessThan(length(plainly) / 2);
+    expect(await zipped.text()).toBe(await plainly.text());
+    const etag = zipped.headers.get('etag') ?? '';
+    const again = await get({ 'if-none-match': etag });
+    expect([again.status, await again.text()]).toEqual([304, '']);
+    expect((await get({ 'if-none-match': '"another"' })).status).toBe(200);
+  });
+
   it('is served in production when it is switched on, and needs nothing from elsewhere', async () => {
     const response = await page(configured);
     expect(response.status).toBe(200);
@@ -211,9 +228,36 @@ describe('limits', () => {
       const response = await ask(configured, { method: 'POST', headers: JSON_TYPE, ...form });
       expect(response.status).toBe(413);
       expect(await response.json()).toMatchObject({
-        errors: [{ message: expect.stringMatching(/2048|large/i) }],
+        errors: [
+          {
+            message: expect.stringMatching(/2048|large/i),
+            extensions: { code: 'REQUEST_ENTITY_TOO_LARGE', retryable: false },
+          },
+        ],
       });
     }
+  });
+
+  it('what cannot be served however often it is asked for says so', async () => {
+    const { errors } = await send('{ nonsense }');
+    expect(errors?.[0]?.extensions).toEqual({
+      code: 'GRAPHQL_VALIDATION_FAILED',
+      retryable: false,
+    });
+    const response = await ask(configured, {
+      method: 'POST',
+      headers: { ...JSON_TYPE, accept: 'image/png' },
+      body: JSON.stringify({ query: '{ __typename }' }),
+    });
+    expect(response.status).toBe(406);
+    expect(await response.json()).toMatchObject({
+      errors: [
+        {
+          message: expect.stringContaining('application/json'),
+          extensions: { code: 'BAD_REQUEST', retryable: false },
+        },
+      ],
+    });
   });
 
   it('a document of too many tokens is refused', async () => {
@@ -238,6 +282,7 @@ describe('limits', () => {
       `GET /healthz HTTP/1.1\r\nHost: x\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`,
     );
     expect(answer).toMatch(/^HTTP\/1\.1 431 /);
+    expect(answer).toContain('"code":"BAD_REQUEST","retryable":false');
   });
 
   it('a client that takes longer than server.request_timeout to send its request is cut off', async () => {

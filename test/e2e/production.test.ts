@@ -81,34 +81,21 @@ describe('an agent', () => {
     );
   });
 
-  it('for simulated nodes says when nobody is there to enrol them with', async () => {
-    const [nobody] = await freePorts(1);
-    const args = [
-      'agent',
-      '--server',
-      `http://127.0.0.1:${nobody}`,
-      '--token',
-      'x',
-      '--simulate',
-      '1',
-    ];
-    expectFailure(
-      await runProgram(args),
-      1,
-      `http://127.0.0.1:${nobody} cannot be reached: connect ECONNREFUSED`,
-    );
-  });
-
-  it('waits for a control plane that is not there yet, and stops when it is told to', async () => {
-    const [nobody] = await freePorts(1);
-    const waiting = await Program.start(['agent', '--server', `http://127.0.0.1:${nobody}`], {
-      env: { QUANTIX_TOKEN: 'x' },
-    });
-    programs.push(waiting);
-    await waiting.logged('the control plane does not answer yet');
-    expect(await waiting.stop('SIGINT')).toEqual({ code: 0, signal: null });
-    expect(waiting.stderr).toBe('');
-  });
+  it.each([
+    ['one', []],
+    ['simulated ones', ['--simulate', '2']],
+  ])(
+    '(%s) waits for a control plane that is not there yet, and stops when it is told to',
+    async (_what, options) => {
+      const [nobody] = await freePorts(1);
+      const words = ['agent', '--server', `http://127.0.0.1:${nobody}`, ...options];
+      const waiting = await Program.start(words, { env: { QUANTIX_TOKEN: 'x' } });
+      programs.push(waiting);
+      await waiting.logged('the control plane does not answer yet');
+      expect(await waiting.stop('SIGINT')).toEqual({ code: 0, signal: null });
+      expect(waiting.stderr).toBe('');
+    },
+  );
 
   it('reports the real figures of this machine, its token coming from the environment', async () => {
     const enrolled = await enrolNode(ada, await createCluster(ada, 'one'), 'here');

@@ -35,7 +35,7 @@ beforeAll(async () => {
   installation = await install({
     server: { cors_origins: [CONSOLE] },
     database: { port: postgresPort, connect_timeout: '500ms' },
-    limits: { subscriptions_per_socket: CAP },
+    limits: { subscriptions_per_socket: CAP, max_request_bytes: 200_000 },
   });
   await installation.createUser('ada', 'ADMIN');
   await insertReadyNode(sharedPostgres(), installation.database);
@@ -120,10 +120,28 @@ describe('one socket', () => {
     expect(await socket.run('{ viewer { name } }')).toHaveProperty('data.viewer.name', 'ada');
   });
 
+  it('leaves a line for what is no operation, too, with the code that the client got', async () => {
+    const socket = connect();
+    for (const [text, code] of [
+      ['{ viewer ', 'GRAPHQL_PARSE_FAILED'],
+      ['{ nonsense }', 'GRAPHQL_VALIDATION_FAILED'],
+    ] as const) {
+      const errors = await socket.run(text).catch((refused: unknown) => refused);
+      expect(codes(errors)).toEqual([code]);
+      const line = await served.program.logged('request', ({ outcome }) => outcome === code);
+      expect(line).toMatchObject({ transport: 'websocket', viewer: 'ada' });
+    }
+  });
+
+  it('takes messages as large as a request may be, like HTTP', async () => {
+    const long = `{ viewer { name } } # ${'x'.repeat(150_000)}`;
+    expect(await connect().run(long)).toHaveProperty('data.viewer.name', 'ada');
+  });
+
   it('is closed when a message is too large, and nothing is written about it', async () => {
     const socket = connect();
     await socket.connected;
-    socket.socket().send(JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(70_000) } }));
+    socket.socket().send(JSON.stringify({ type: 'ping', payload: { x: 'x'.repeat(200_000) } }));
     expect((await socket.closed).code).toBe(1009);
     expect(served.program.stderr).toBe('');
   });
@@ -286,16 +304,15 @@ describe('errors are those of HTTP', () => {
     await Promise.all([socket.connected, other.connected]);
     await postgres.close();
     try {
-      const faults = async (ended: Promise<unknown>) =>
-        ((await ended) as GraphQLFault[])[0]?.extensions;
       const unavailable = { code: 'UNAVAILABLE', retryable: true };
       const result = await socket.run('{ clusters { nodes { name } } }');
       expect((result.errors as unknown as GraphQLFault[])[0]?.extensions).toMatchObject(
         unavailable,
       );
-      expect(await faults(other.subscribe(WATCH_PROJECT, { id: project }).ended)).toMatchObject(
-        unavailable,
-      );
+      const stream = other.subscribe(WATCH_PROJECT, { id: project });
+      expect(await stream.ended).toBe('complete');
+      const [refused] = (stream.events[0]?.errors ?? []) as unknown as GraphQLFault[];
+      expect(refused?.extensions).toMatchObject(unavailable);
       // Whom it knows it lets in; an agent's token has to be looked up.
       expect((await connect({ token: 'qxa_unknown' }).closed).code).toBe(1013);
     } finally {

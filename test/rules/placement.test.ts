@@ -5,6 +5,7 @@ import { NodeIntent, NodePhase } from '../../src/gen/client/enums.js';
 import { type Capacity, freeCapacity } from '../../src/modules/node/rules.js';
 import {
   type Candidate,
+  lost,
   type PlacementRequest,
   type PlacementSettings,
   place,
@@ -288,4 +289,16 @@ describe('what is free of a node', () => {
       });
     },
   );
+});
+
+it('after a lost race only the nodes that had room say that it was taken', () => {
+  const nodes = [node('free'), node('broken', { phase: 'NOT_READY' })];
+  const before = place(wanted(), nodes, SPREAD).verdicts;
+  const after = new Map(before.map(lost).map((verdict) => [verdict.nodeId, verdict]));
+  expect(after.get('free')).toMatchObject({
+    fits: false,
+    score: null,
+    reasons: ['was taken meanwhile'],
+  });
+  expect(after.get('broken')).toEqual(before.find(({ nodeId }) => nodeId === 'broken'));
 });

@@ -48,6 +48,20 @@ describe('a shortage', () => {
       { virtualMachines: 1 },
       null,
     ],
+    [
+      'is what the counter cannot count, without a quota too',
+      {},
+      { usedVcpus: 2_147_483_640 },
+      { vcpus: 8 },
+      { resource: 'vcpus', limit: 2_147_483_647, used: 2_147_483_640, requested: 8 },
+    ],
+    [
+      'of more than a figure can say is said as much as it can',
+      {},
+      {},
+      { storageGib: 2 ** 33 },
+      { resource: 'storageGib', limit: 2_147_483_647, used: 0, requested: 2_147_483_647 },
+    ],
     ['is no reason not to give back', { volumes: 1 }, { usedVolumes: 5 }, { volumes: -1 }, null],
   ])('%s', (_case, quota, use, wanted, expected) => {
     expect(findShortage(quota, { ...NO_USE, ...use }, wanted)).toEqual(expected);

@@ -9,7 +9,7 @@ import {
   observe,
   type Verdict,
 } from '../../src/modules/report/rules.js';
-import { nextGeneration } from '../../src/modules/virtual-machine/rules.js';
+import { MAX_LEAD, nextGeneration } from '../../src/modules/virtual-machine/rules.js';
 
 const vm = (changes: Partial<KnownVm> = {}): KnownVm => ({
   powerState: 'RUNNING',
@@ -206,6 +206,33 @@ const anyObservation: fc.Arbitrary<Observation> = fc.record({
 const anyReport = fc.option(anyObservation, { nil: null });
 const check = <T extends unknown[]>(property: fc.IProperty<T>) =>
   fc.assert(property, { numRuns: 5_000 });
+
+describe('a generation that no agent can have been given', () => {
+  const starting = vm({ powerState: 'STOPPED', observedGeneration: 1 });
+
+  it.each([2 + MAX_LEAD + 1, 2 ** 31 - 1])('as %i is ignored, and the agent told again', (wild) => {
+    const report = seen({ generation: wild });
+    const verdict = observe(starting, report);
+    expect(verdict.taskEnd).toBeNull();
+    expect(apply(starting, verdict)).toEqual(starting);
+    expect(needsAssignment(starting, report)).toBe(true);
+  });
+
+  it('as the largest lead of a restored database is still believed', () => {
+    const ahead = 2 + MAX_LEAD;
+    expect(observe(starting, seen({ generation: ahead })).observedGeneration).toBe(ahead);
+  });
+
+  it('never brings the counter to its end, however often an agent moves it and operations follow', () => {
+    let now = vm();
+    for (let i = 0; i < 5_000; i += 1) {
+      const lead = Math.min(now.generation + MAX_LEAD, 2 ** 31 - 1);
+      now = apply(now, observe(now, seen({ generation: lead })));
+      now = { ...now, generation: nextGeneration(now) };
+    }
+    expect(now.generation).toBeLessThan(2 ** 30);
+  });
+});
 
 describe('whatever the machine and the report', () => {
   it('the same report again changes nothing more', () => {

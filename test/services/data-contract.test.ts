@@ -6,6 +6,7 @@ import {
   DataUnavailableError,
   isCheckViolation,
   isForeignKeyViolation,
+  isOutOfRange,
   isSerializationFailure,
   isUnavailable,
   isUniqueViolation,
@@ -277,6 +278,20 @@ describe.each<[string, Adapter]>([
       const error = await caught(addCluster(data.db, 'Not A Name'));
       expect(isCheckViolation(error)).toEqual({ constraint: 'clusters_name_check' });
       expect(isUniqueViolation(error) ?? isForeignKeyViolation(error)).toBeUndefined();
+    });
+
+    test('say that a number is too large for its column', async () => {
+      const { id } = await addCluster(data.db);
+      const where = { id };
+      await data.db.cluster.update({ where, data: { version: 2 ** 31 - 1 } });
+      const counted = caught(
+        data.db.cluster.update({ where, data: { version: { increment: 1 } } }),
+      );
+      const raw = caught(
+        data.db.$executeRaw`UPDATE clusters SET version = version + 1 WHERE id = ${id}::uuid`,
+      );
+      expect([isOutOfRange(await counted), isOutOfRange(await raw)]).toEqual([true, true]);
+      expect(isOutOfRange(await caught(data.db.$queryRaw`SELECT nonsense`))).toBe(false);
     });
 
     test('in the request are not taken for an unavailable database', async () => {

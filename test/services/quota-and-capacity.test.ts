@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Data } from '../../src/data/client.js';
 import { claimCapacity } from '../../src/modules/node/capacity.js';
 import { freeCapacity } from '../../src/modules/node/rules.js';
+import { claimQuota } from '../../src/modules/project/quota.js';
 import type { TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { type MutationAnswer, mutate } from '../support/mutations.js';
@@ -84,6 +85,25 @@ describe.each(ADAPTERS)('on %s', (on) => {
       used: 4096,
       requested: 512,
     });
+    await counted();
+  });
+
+  it('a project without a quota is refused what its counters cannot count, and told so', async () => {
+    const nearlyFull = { usedMemoryMib: 2 ** 31 - 1 - 300 };
+    const project = await world.seed.project(nearlyFull);
+    expect(await create(project, 'too-much', 1, 512)).toMatchObject({
+      __typename: 'QuotaExceededError',
+      resource: 'memoryMib',
+      limit: 2 ** 31 - 1,
+      used: nearlyFull.usedMemoryMib,
+      requested: 512,
+    });
+    expect(await create(project, 'fits')).toMatchObject({ dryRun: false });
+    const wanted = data.transaction((tx) =>
+      claimQuota(tx, project.uuid, { storageGib: 2 ** 33, volumes: 1 }),
+    );
+    await expect(wanted).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED', resource: 'storageGib' });
+    await data.db.project.update({ where: { id: project.uuid }, data: { usedMemoryMib: 256 } });
     await counted();
   });
 

@@ -3,7 +3,7 @@ import { getNamedType, isEnumType, isInputObjectType } from 'graphql';
 import { decodeGlobalId } from '../../src/ids.js';
 import type { Client } from './client.js';
 import { getPage, type ListField } from './list-walk.js';
-import { api, filterTypeOf, type RootList, toOne } from './schema-walk.js';
+import { api, filterTypeOf, type RootList, toMany, toOne } from './schema-walk.js';
 
 export type Row = { readonly id: string } & Readonly<Record<string, unknown>>;
 
@@ -28,6 +28,11 @@ function sourceOf(type: string, name: string): Source {
   if (relation) {
     const read = (row: Row) => (row[name] as { id: string } | null)?.id ?? null;
     return { selection: `${name} { id }`, read };
+  }
+  const many = toMany(type).find(({ field }) => field === `${name}s`);
+  if (many) {
+    const read = (row: Row) => (row[many.field] as { nodes: Row[] }).nodes.map(({ id }) => id);
+    return { selection: `${many.field}(first: 40) { nodes { id } }`, read };
   }
   const shown = [name, `${name}Id`, `${name}Ids`].find((field) => fields.has(field));
   if (!shown) throw new Error(`${type} does not show what its filter ${name} is about`);

@@ -82,7 +82,7 @@ export async function populate({ db }: Data): Promise<Populated> {
       deletionProtected: i % 3 === 0,
       clusterId: i % 5 ? hub(clusters, i) : null,
       nodeId: i % 4 ? hub(nodes, i) : null,
-      createdById: i % 3 ? user(i) : null,
+      createdById: i % 3 ? hub(users, i) : null,
       ...times(i),
     }),
     ROWS + MORE,
@@ -192,13 +192,18 @@ export async function populate({ db }: Data): Promise<Populated> {
       ...times(i),
     };
   });
+  // The hub's machine has most groups, and the hub's group is on most machines; some have none.
+  const joins = rows((i) => [
+    { virtualMachineId: machine(0), securityGroupId: nth(groups, i).id },
+    ...(i % 4 ? [{ virtualMachineId: machine(i), securityGroupId: nth(groups, 0).id }] : []),
+  ]).flat();
   const snapshots = rows((i) => ({
     id: newId(),
     virtualMachineId: machine(0),
     name: `snapshot-${i}`,
     state: one(enums.SnapshotState, i),
     vmState: one(enums.PowerState, i),
-    createdById: i % 2 ? user(i) : null,
+    createdById: i % 2 ? user(0) : null,
     ...times(i),
   }));
   const tree = snapshots.map((row, i) => ({ ...row, parentId: i ? hub(snapshots, i - 1) : null }));
@@ -219,7 +224,7 @@ export async function populate({ db }: Data): Promise<Populated> {
       projectId: i % 6 ? hub(projects, i) : null,
       generation: i,
       createdByName: 'someone',
-      createdById: user(i),
+      createdById: hub(users, i),
       finishedAt: moment(i),
       deadlineAt: moment(i),
       ...times(i),
@@ -252,8 +257,8 @@ export async function populate({ db }: Data): Promise<Populated> {
     status: one(enums.DrsStatus, i),
     reason: `reason ${i % 3}`,
     virtualMachineId: i % 5 ? machine(0) : null,
-    sourceNodeId: i % 2 ? node(1) : null,
-    targetNodeId: i % 3 ? node(2) : null,
+    sourceNodeId: i % 2 ? node(0) : i % 4 ? node(1) : null,
+    targetNodeId: i % 2 ? (i % 3 ? node(2) : null) : node(0),
     appliedById: i % 2 ? user(0) : null,
     appliedAt: i % 2 ? moment(i) : null,
     ...times(i),
@@ -297,6 +302,7 @@ export async function populate({ db }: Data): Promise<Populated> {
     })),
   });
   await db.securityRule.createMany({ data: rules });
+  await db.vmSecurityGroup.createMany({ data: joins });
   await db.vmSnapshot.createMany({ data: tree });
   await db.task.createMany({ data: tasks });
   await db.alert.createMany({ data: alerts });

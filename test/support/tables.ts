@@ -64,11 +64,27 @@ export const TO_ONE: Readonly<Record<string, string>> = {
   'Volume.project': 'project_id',
 };
 
+/** Relations of many to many: the join table, with the column of either end. */
+const JOINED: Readonly<Record<string, { table: string; from: string; to: string }>> = {
+  'SecurityGroup.virtualMachines': {
+    table: 'vm_security_groups',
+    from: 'security_group_id',
+    to: 'vm_id',
+  },
+  'VirtualMachine.securityGroups': {
+    table: 'vm_security_groups',
+    from: 'vm_id',
+    to: 'security_group_id',
+  },
+};
+
 /** The relation, seen from the other end, that each list of objects is made of. */
 export const TO_MANY: Readonly<Record<string, string>> = {
   'Cluster.drsRecommendations': 'DrsRecommendation.cluster',
   'Cluster.nodes': 'HypervisorNode.cluster',
   'Cluster.virtualMachines': 'VirtualMachine.cluster',
+  'HypervisorNode.drsRecommendationsFrom': 'DrsRecommendation.sourceNode',
+  'HypervisorNode.drsRecommendationsTo': 'DrsRecommendation.targetNode',
   'HypervisorNode.tasks': 'Task.hypervisorNode',
   'HypervisorNode.virtualMachines': 'VirtualMachine.hypervisorNode',
   'Image.tasks': 'Task.image',
@@ -82,14 +98,19 @@ export const TO_MANY: Readonly<Record<string, string>> = {
   'Project.volumes': 'Volume.project',
   'SecurityGroup.referencedBy': 'SecurityRule.remoteGroup',
   'SecurityGroup.rules': 'SecurityRule.securityGroup',
+  'SecurityGroup.virtualMachines': 'VirtualMachine.securityGroups',
   'StoragePool.images': 'Image.pool',
   'StoragePool.tasks': 'Task.storagePool',
   'StoragePool.volumes': 'Volume.pool',
   'User.acknowledgedAlerts': 'Alert.acknowledgedBy',
   'User.appliedRecommendations': 'DrsRecommendation.appliedBy',
   'User.auditEntries': 'AuditEntry.user',
+  'User.createdSnapshots': 'VirtualMachineSnapshot.createdBy',
+  'User.createdVirtualMachines': 'VirtualMachine.createdBy',
+  'User.tasks': 'Task.createdBy',
   'VirtualMachine.drsRecommendations': 'DrsRecommendation.virtualMachine',
   'VirtualMachine.networkInterfaces': 'NetworkInterface.virtualMachine',
+  'VirtualMachine.securityGroups': 'SecurityGroup.virtualMachines',
   'VirtualMachine.snapshots': 'VirtualMachineSnapshot.virtualMachine',
   'VirtualMachine.tasks': 'Task.virtualMachine',
   'VirtualMachine.volumes': 'Volume.attachedVirtualMachine',
@@ -106,14 +127,17 @@ export async function idsIn({ db }: Data, type: string, orderBy = 'id'): Promise
   return rows.map(({ id }) => encodeGlobalId(type, id));
 }
 
-/** Each row's public id with that of the object which a relation leads to. `relation`: a key of TO_ONE; `end`: the type there. */
+/** Each row's public id with that of the object which a relation leads to. `relation`: a key of TO_ONE or JOINED; `end`: the type there. */
 export async function referencesOf(
   { db }: Data,
   relation: string,
   end: string,
 ): Promise<{ from: string; to: string | null }[]> {
   const [type = ''] = relation.split('.');
-  const sql = `SELECT id::text, ${TO_ONE[relation]}::text AS ref FROM ${TABLES[type]}`;
+  const join = JOINED[relation];
+  const sql = join
+    ? `SELECT ${join.from}::text AS id, ${join.to}::text AS ref FROM ${join.table}`
+    : `SELECT id::text, ${TO_ONE[relation]}::text AS ref FROM ${TABLES[type]}`;
   const rows = await db.$queryRawUnsafe<{ id: string; ref: string | null }[]>(sql);
   return rows.map(({ id, ref }) => ({
     from: encodeGlobalId(type, id),

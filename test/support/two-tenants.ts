@@ -184,6 +184,10 @@ export async function makeTwoTenants(world: TestApp): Promise<TwoTenants> {
     const data = { remoteGroupId: to.group.uuid, description: `${markOf(tenant)} crossing` };
     own(tenant, await seed.rule(from.group, data));
     own(tenant, await seed.volume(from.project, to.pool, { name: `${markOf(tenant)}-crossing` }));
+    for (const { group } of [from, to]) {
+      const [virtualMachineId, securityGroupId] = [from.vm.uuid, group.uuid];
+      await world.data.db.vmSecurityGroup.create({ data: { virtualMachineId, securityGroupId } });
+    }
     own(
       tenant,
       await seed.volume(from.project, shared.pool, {
@@ -199,9 +203,10 @@ export async function makeTwoTenants(world: TestApp): Promise<TwoTenants> {
   const agent = world.withToken(await seed.agentToken(nodes[0]));
   viewers.push({ name: 'agent', role: 'AGENT', tenants: [], client: agent });
 
-  // Signing in is in the audit log as well, without a user: nobody is signed in yet when it happens.
-  for (const { id } of await data.db.auditEntry.findMany({ where: { action: 'user.login' } })) {
-    owners.set(encodeGlobalId('AuditEntry', id), 'admins');
+  // Signing in is in the audit log as well, as an act of the user who signed in.
+  const signIns = await data.db.auditEntry.findMany({ where: { action: 'user.login' } });
+  for (const { id, username } of signIns) {
+    owners.set(encodeGlobalId('AuditEntry', id), `self:${username}`);
   }
   return { owners, viewers };
 }

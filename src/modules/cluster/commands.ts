@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
+import { usesOf } from '../../core/usage.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
 import { AlreadyExistsError, InUseError } from '../../errors.js';
 import type { Cluster } from '../../gen/client/client.js';
@@ -22,6 +23,7 @@ export const createCluster = defineCommand({
   permission: 'cluster:create',
   input: z.object({ name, ...settings }),
   errors: [AlreadyExistsError],
+  label: (input) => input.name,
   async run({ tx, newId }, input) {
     const after = await tx.cluster.create({
       data: { id: newId(), name: input.name, ...present(input) },
@@ -63,22 +65,9 @@ export const deleteCluster = defineCommand({
   lock: (input) => [`cluster/${input.id}`],
   async run({ tx }, { id, expectedVersion }) {
     const before = await readForEdit<Cluster>(tx, ClusterEntity, id, expectedVersion);
-    const nodes = await tx.node.findMany({
-      where: { clusterId: id },
-      select: { hostname: true },
-      take: 5,
-    });
-    const nodeCount = await tx.node.count({ where: { clusterId: id } });
-    const vmCount = await tx.virtualMachine.count({ where: { clusterId: id } });
-    if (nodeCount + vmCount > 0) {
-      throw new InUseError(
-        'Cluster',
-        [
-          { type: 'HypervisorNode', count: nodeCount, names: nodes.map((n) => n.hostname) },
-          { type: 'VirtualMachine', count: vmCount, names: [] },
-        ].filter((use) => use.count > 0),
-      );
-    }
+    const within = { clusterId: id };
+    const usedBy = await usesOf(tx, { HypervisorNode: within, VirtualMachine: within });
+    if (usedBy.length > 0) throw new InUseError('Cluster', usedBy);
     await deleteVersioned(tx, ClusterEntity, before);
     return {
       result: { deletedClusterId: id },

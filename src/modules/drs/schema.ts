@@ -5,6 +5,7 @@ import { editable, rootOne } from '../../graphql/fields.js';
 import { ClusterEntity } from '../cluster/queries.js';
 import { ClusterRef } from '../cluster/schema.js';
 import { NodeEntity } from '../node/queries.js';
+import { NodeRef } from '../node/schema.js';
 import { UserEntity } from '../user/queries.js';
 import { UserRef } from '../user/schema.js';
 import { VirtualMachineEntity } from '../virtual-machine/queries.js';
@@ -86,6 +87,22 @@ builder.prismaObjectField(VirtualMachineRef, 'drsRecommendations', (t) =>
     'recommendations',
     drsRecommendations,
     'Recommendations to move it, the most pressing first.',
+  ),
+);
+builder.prismaObjectField(NodeRef, 'drsRecommendationsFrom', (t) =>
+  relationList(
+    t,
+    'recommendationsFrom',
+    drsRecommendations,
+    'Recommendations to relieve it that you may see, the most pressing first.',
+  ),
+);
+builder.prismaObjectField(NodeRef, 'drsRecommendationsTo', (t) =>
+  relationList(
+    t,
+    'recommendationsTo',
+    drsRecommendations,
+    'Recommendations that it takes over or is switched, as far as you may see them, the most pressing first.',
   ),
 );
 builder.prismaObjectField(UserRef, 'appliedRecommendations', (t) =>

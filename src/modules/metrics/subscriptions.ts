@@ -1,7 +1,7 @@
 /** `nodeMetrics`: the latest metrics of nodes at the subscriber's own pace. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { delegateOf } from '../../core/entity.js';
-import { BadRequestError, UnauthenticatedError } from '../../errors.js';
+import { BadRequestError, NothingToWatchError, UnauthenticatedError } from '../../errors.js';
 import { builder, type GraphQLContext } from '../../graphql/builder.js';
 import { uuidOf } from '../../graphql/node.js';
 import { encodeGlobalId } from '../../ids.js';
@@ -37,46 +37,77 @@ const EventType = builder.objectRef<NodeMetricsEvent>('NodeMetricsEvent').implem
 /**
  * Pulled, never pushed: the next sample is read when the client has taken the last ones, so a slow client
  * simply sees fewer, and the newest. A sample that was sent already is not sent again.
+ *
+ * @param wanted the nodes that the caller named; null: all that there are, also those that come later
  */
 async function* metricsStream(
   context: GraphQLContext,
-  nodeIds: readonly string[],
+  wanted: readonly string[] | null,
   intervalMs: number,
 ): AsyncGenerator<readonly NodeMetricsEvent[]> {
   const { services, signal } = context;
+  let watched: readonly string[] | null = wanted;
+  const stop = services.hints.listen(({ type, kind }) => {
+    if (wanted === null && type === NodeEntity.type && kind !== 'UPDATED') watched = null;
+  });
   const sent = new Map<string, string>();
-  while (!signal.aborted) {
-    const samples = await readNodeSamples(services, nodeIds).catch(() => []);
-    const fresh = samples.filter(
-      (sample) => sample !== null && sent.get(sample.nodeId) !== sample.node.sampledAt,
-    );
-    if (fresh.length > 0) {
-      yield fresh.flatMap((sample) => {
-        if (!sample) return [];
-        sent.set(sample.nodeId, sample.node.sampledAt);
-        return [{ nodeId: sample.nodeId, metrics: sample.node }];
-      });
+  try {
+    while (!signal.aborted) {
+      watched ??= await visibleNodes(context, null).catch(() => null); // at the next interval, then
+      const samples = await readNodeSamples(services, watched ?? []).catch(() => []);
+      const fresh = samples.filter(
+        (sample) => sample !== null && sent.get(sample.nodeId) !== sample.node.sampledAt,
+      );
+      if (fresh.length > 0) {
+        yield fresh.flatMap((sample) => {
+          if (!sample) return [];
+          sent.set(sample.nodeId, sample.node.sampledAt);
+          return [{ nodeId: sample.nodeId, metrics: sample.node }];
+        });
+      }
+      await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
     }
-    await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
+  } finally {
+    stop();
   }
 }
 
+/** Of these nodes (null: of all), those that the viewer sees; as many as can be watched. */
+async function visibleNodes(
+  { viewer, prisma }: GraphQLContext,
+  wanted: readonly string[] | null,
+): Promise<string[]> {
+  if (!viewer) throw new UnauthenticatedError();
+  const rows = await delegateOf(prisma, 'node').findMany({
+    where: {
+      AND: [wanted ? { id: { in: [...wanted] } } : {}, NodeEntity.visibility.where(viewer)],
+    },
+    select: { id: true },
+    orderBy: { id: 'asc' },
+    take: MAX_NODES + 1,
+  });
+  return rows.map((row) => String(row.id));
+}
+
+/** Null: all. Throws when a node that is named is not there, or when there are more than can be watched. */
 async function nodesToWatch(
   context: GraphQLContext,
   globalIds: readonly string[] | null | undefined,
-): Promise<string[]> {
-  if (!context.viewer) throw new UnauthenticatedError();
-  const wanted = globalIds?.map((id) => uuidOf('HypervisorNode', id, ['nodeIds']));
-  const rows = await delegateOf(context.prisma, 'node').findMany({
-    where: {
-      AND: [wanted ? { id: { in: wanted } } : {}, NodeEntity.visibility.where(context.viewer)],
-    },
-    select: { id: true },
-    take: MAX_NODES + 1,
-  });
-  if (rows.length > MAX_NODES)
-    throw new BadRequestError(`Watch at most ${MAX_NODES} nodes at once; name them.`, ['nodeIds']);
-  return rows.map((row) => String(row.id));
+): Promise<readonly string[] | null> {
+  const path = ['nodeIds'];
+  const wanted = globalIds
+    ? [...new Set(globalIds.map((id) => uuidOf(NodeEntity.type, id, path)))]
+    : null;
+  if (wanted?.length === 0)
+    throw new BadRequestError('Name at least one node, or leave "nodeIds" out for all.', path);
+  if ((wanted?.length ?? 0) > MAX_NODES)
+    throw new BadRequestError(`Watch at most ${MAX_NODES} nodes at once.`, path);
+  const visible = await visibleNodes(context, wanted);
+  if (wanted && visible.length < wanted.length)
+    throw new NothingToWatchError(NodeEntity.type, path);
+  if (visible.length > MAX_NODES)
+    throw new BadRequestError(`Watch at most ${MAX_NODES} nodes at once; name them.`, path);
+  return wanted;
 }
 
 builder.subscriptionField('nodeMetrics', (t) =>
@@ -85,7 +116,9 @@ builder.subscriptionField('nodeMetrics', (t) =>
     description:
       'Metrics of hypervisor nodes: the latest at once, then what is new at each interval. A slow client skips samples, never sees old ones.',
     args: {
-      nodeIds: t.arg.idList({ description: 'Which nodes; all if not given.' }),
+      nodeIds: t.arg.idList({
+        description: 'Which nodes; all if not given, also those that are registered later.',
+      }),
       intervalMs: t.arg.int({
         description: `How often at most, in milliseconds; ${MIN_INTERVAL_MS} to ${MAX_INTERVAL_MS}, ${DEFAULT_INTERVAL_MS} if not given.`,
       }),
@@ -98,8 +131,6 @@ builder.subscriptionField('nodeMetrics', (t) =>
           ['intervalMs'],
         );
       }
-      if ((nodeIds?.length ?? 0) > MAX_NODES)
-        throw new BadRequestError(`Watch at most ${MAX_NODES} nodes at once.`, ['nodeIds']);
       return metricsStream(context, await nodesToWatch(context, nodeIds), every);
     },
     resolve: (events) => [...events],

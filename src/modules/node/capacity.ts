@@ -15,13 +15,13 @@ export async function claimCapacity(
   const { vcpus, memoryMib, storageGib } = wanted;
   const claimed = await tx.$executeRaw`
     UPDATE nodes SET allocated = jsonb_build_object(
-      'vcpus', COALESCE((allocated->>'vcpus')::int, 0) + ${vcpus}::int,
-      'memoryMib', COALESCE((allocated->>'memoryMib')::int, 0) + ${memoryMib}::int,
-      'storageGib', COALESCE((allocated->>'storageGib')::int, 0) + ${storageGib}::int)
+      'vcpus', COALESCE((allocated->>'vcpus')::bigint, 0) + ${vcpus}::bigint,
+      'memoryMib', COALESCE((allocated->>'memoryMib')::bigint, 0) + ${memoryMib}::bigint,
+      'storageGib', COALESCE((allocated->>'storageGib')::bigint, 0) + ${storageGib}::bigint)
     WHERE id = ${nodeId}::uuid AND phase = 'READY' AND intent = 'IN_SERVICE'
-      AND COALESCE((allocated->>'vcpus')::int, 0) + ${vcpus}::int <= floor(COALESCE((allocatable->>'vcpus')::numeric, 0) * ${overcommit.cpu}::float8::numeric)
-      AND COALESCE((allocated->>'memoryMib')::int, 0) + ${memoryMib}::int <= floor(COALESCE((allocatable->>'memoryMib')::numeric, 0) * ${overcommit.memory}::float8::numeric)
-      AND COALESCE((allocated->>'storageGib')::int, 0) + ${storageGib}::int <= COALESCE((allocatable->>'storageGib')::int, 0)`;
+      AND COALESCE((allocated->>'vcpus')::bigint, 0) + ${vcpus}::bigint <= floor(COALESCE((allocatable->>'vcpus')::numeric, 0) * ${overcommit.cpu}::float8::numeric)
+      AND COALESCE((allocated->>'memoryMib')::bigint, 0) + ${memoryMib}::bigint <= floor(COALESCE((allocatable->>'memoryMib')::numeric, 0) * ${overcommit.memory}::float8::numeric)
+      AND COALESCE((allocated->>'storageGib')::bigint, 0) + ${storageGib}::bigint <= COALESCE((allocatable->>'storageGib')::bigint, 0)`;
   return claimed === 1;
 }
 
@@ -29,8 +29,8 @@ export async function claimCapacity(
 export async function releaseCapacity(tx: Tx, nodeId: string, held: Capacity): Promise<void> {
   await tx.$executeRaw`
     UPDATE nodes SET allocated = jsonb_build_object(
-      'vcpus', COALESCE((allocated->>'vcpus')::int, 0) - ${held.vcpus}::int,
-      'memoryMib', COALESCE((allocated->>'memoryMib')::int, 0) - ${held.memoryMib}::int,
-      'storageGib', COALESCE((allocated->>'storageGib')::int, 0) - ${held.storageGib}::int)
+      'vcpus', COALESCE((allocated->>'vcpus')::bigint, 0) - ${held.vcpus}::bigint,
+      'memoryMib', COALESCE((allocated->>'memoryMib')::bigint, 0) - ${held.memoryMib}::bigint,
+      'storageGib', COALESCE((allocated->>'storageGib')::bigint, 0) - ${held.storageGib}::bigint)
     WHERE id = ${nodeId}::uuid`;
 }

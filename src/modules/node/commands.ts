@@ -13,6 +13,7 @@ import {
   version,
 } from '../../core/input.js';
 import { hashToken, newAgentToken } from '../../core/tokens.js';
+import { usesOf } from '../../core/usage.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
 import { AlreadyExistsError, InUseError } from '../../errors.js';
 import type { Node } from '../../gen/client/client.js';
@@ -33,6 +34,7 @@ export const registerHypervisorNode = defineCommand({
     labels: optional(labels),
   }),
   errors: [AlreadyExistsError],
+  label: (input) => input.hostname,
   async run({ tx, viewer, newId }, { labels = {}, ...fields }) {
     await requireVisible(tx, ClusterEntity, viewer, fields.clusterId, { id: true }, ['clusterId']);
     const after = await tx.node.create({ data: { id: newId(), ...fields, labels } });
@@ -74,19 +76,8 @@ export const deleteHypervisorNode = defineCommand({
   lock: (input) => [`node/${input.id}`],
   async run({ tx }, { id, expectedVersion }) {
     const before = await readForEdit<Node>(tx, NodeEntity, id, expectedVersion);
-    const where = { nodeId: id };
-    const placed = await tx.virtualMachine.findMany({
-      where,
-      select: { name: true },
-      take: 5,
-      orderBy: { name: 'asc' },
-    });
-    if (placed.length > 0) {
-      const count = await tx.virtualMachine.count({ where });
-      throw new InUseError(resourceType, [
-        { type: 'VirtualMachine', count, names: placed.map((vm) => vm.name) },
-      ]);
-    }
+    const usedBy = await usesOf(tx, { VirtualMachine: { nodeId: id } });
+    if (usedBy.length > 0) throw new InUseError(resourceType, usedBy);
     await deleteVersioned(tx, NodeEntity, before);
     return {
       result: { deletedNodeId: id },

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineCommand, type Outcome, type RunContext } from '../../core/command.js';
 import { idOf } from '../../core/input.js';
+import { usesOf } from '../../core/usage.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import { InUseError, InvalidStateError } from '../../errors.js';
 import type { Node } from '../../gen/client/client.js';
@@ -33,19 +34,8 @@ async function change(
   }
   const after = await updateVersioned(tx, NodeEntity, before, { intent: to });
   if (empties) {
-    const where = { nodeId: id, capacityClaimed: true };
-    const held = await tx.virtualMachine.findMany({
-      where,
-      select: { name: true },
-      take: 5,
-      orderBy: { name: 'asc' },
-    });
-    if (held.length > 0) {
-      const count = await tx.virtualMachine.count({ where });
-      throw new InUseError(resourceType, [
-        { type: 'VirtualMachine', count, names: held.map((vm) => vm.name) },
-      ]);
-    }
+    const held = await usesOf(tx, { VirtualMachine: { nodeId: id, capacityClaimed: true } });
+    if (held.length > 0) throw new InUseError(resourceType, held);
   }
   return { result, changed: [{ type: resourceType, id, before, after }] };
 }

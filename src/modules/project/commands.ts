@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
+import { usesOf } from '../../core/usage.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
-import type { Tx } from '../../data/client.js';
-import { AlreadyExistsError, InUseError, type Usage } from '../../errors.js';
+import { AlreadyExistsError, InUseError } from '../../errors.js';
 import type { Project } from '../../gen/client/client.js';
 import { ProjectEntity } from './queries.js';
 import { checkQuotaCoversUse, normalizeQuota, type Quota, quotaInput } from './rules.js';
@@ -17,6 +17,7 @@ export const createProject = defineCommand({
   permission: 'project:create',
   input: z.object({ name, description: optional(description), quota: optional(quotaInput) }),
   errors: [AlreadyExistsError],
+  label: (input) => input.name,
   async run({ tx, newId }, input) {
     const after = await tx.project.create({
       data: {
@@ -83,7 +84,16 @@ export const deleteProject = defineCommand({
   lock: (input) => [`project/${input.id}`],
   async run({ tx }, { id, expectedVersion }) {
     const before = await readForEdit<Project>(tx, ProjectEntity, id, expectedVersion);
-    const usedBy = await usesOf(tx, id);
+    // Everything that would be lost or orphaned with the project.
+    const owned = { projectId: id };
+    const usedBy = await usesOf(tx, {
+      VirtualMachine: owned,
+      Volume: owned,
+      Image: owned,
+      StoragePool: owned,
+      VirtualNetwork: owned,
+      SecurityGroup: { ...owned, isDefault: false },
+    });
     if (usedBy.length > 0) throw new InUseError('Project', usedBy);
     // The default group belongs to the project like a part of it; others count as use.
     const groups = await tx.securityGroup.findMany({ where: { projectId: id } });
@@ -103,47 +113,3 @@ export const deleteProject = defineCommand({
     };
   },
 });
-
-const SHOWN = 5;
-
-/** Everything that would be lost or orphaned with the project. */
-async function usesOf(tx: Tx, projectId: string): Promise<Usage[]> {
-  const names = {
-    where: { projectId },
-    select: { name: true },
-    take: SHOWN,
-    orderBy: { name: 'asc' },
-  } as const;
-  const counted = { where: { projectId } };
-  const found = [
-    {
-      type: 'VirtualMachine',
-      count: await tx.virtualMachine.count(counted),
-      rows: await tx.virtualMachine.findMany(names),
-    },
-    {
-      type: 'Volume',
-      count: await tx.volume.count(counted),
-      rows: await tx.volume.findMany(names),
-    },
-    { type: 'Image', count: await tx.image.count(counted), rows: await tx.image.findMany(names) },
-    {
-      type: 'StoragePool',
-      count: await tx.storagePool.count(counted),
-      rows: await tx.storagePool.findMany(names),
-    },
-    {
-      type: 'VirtualNetwork',
-      count: await tx.virtualNetwork.count(counted),
-      rows: await tx.virtualNetwork.findMany(names),
-    },
-    {
-      type: 'SecurityGroup',
-      count: await tx.securityGroup.count({ where: { projectId, isDefault: false } }),
-      rows: await tx.securityGroup.findMany({ ...names, where: { projectId, isDefault: false } }),
-    },
-  ];
-  return found
-    .filter((f) => f.count > 0)
-    .map(({ type, count, rows }) => ({ type, count, names: rows.map((r) => r.name) }));
-}

@@ -3,6 +3,7 @@ import { builder } from '../../graphql/builder.js';
 import { relationOne } from '../../graphql/connection.js';
 import { mutationField } from '../../graphql/mutation.js';
 import { UserEntity } from '../user/queries.js';
+import { UserRef } from '../user/schema.js';
 import { removeProjectMember, setProjectMember } from './member-commands.js';
 import { ProjectEntity } from './queries.js';
 import { ProjectRef } from './schema.js';
@@ -27,6 +28,7 @@ const MemberRef = builder.prismaObject('ProjectMember', {
       select: { user: { select: { username: true } } },
       resolve: (member) => member.user.username,
     }),
+    project: relationOne(t, 'project', ProjectEntity, 'The project.'),
     user: relationOne(t, 'user', UserEntity, 'The user, if you may see it.'),
     role: t.expose('role', { type: ProjectRoleEnum, description: 'What the member may do.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Since when.' }),
@@ -38,6 +40,18 @@ builder.prismaObjectField(ProjectRef, 'members', (t) =>
     type: MemberRef,
     description: `Who belongs to it; ${MAX_SHOWN} at most are shown.`,
     query: { take: MAX_SHOWN, orderBy: { createdAt: 'asc' } },
+  }),
+);
+
+builder.prismaObjectField(UserRef, 'memberships', (t) =>
+  t.relation('memberships', {
+    type: MemberRef,
+    description: `The projects that the user belongs to and that you may see; ${MAX_SHOWN} at most are shown.`,
+    query: (_args, { viewer }) => ({
+      where: { project: viewer ? ProjectEntity.visibility.where(viewer) : { id: { in: [] } } },
+      take: MAX_SHOWN,
+      orderBy: [{ createdAt: 'asc' }, { projectId: 'asc' }],
+    }),
   }),
 );
 

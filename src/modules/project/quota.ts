@@ -1,10 +1,11 @@
 /**
  * Claims and releases on a project's quota: one conditional UPDATE on the project's own row, in the transaction that creates or deletes.
+ * Summed as bigint, so that a claim beyond what a counter can hold is refused like any other instead of overflowing.
  * PostgreSQL re-checks the condition after waiting for a concurrent claim, so a limit is never passed and nobody is refused while there is room.
  */
 import type { Tx } from '../../data/client.js';
 import { NotFoundError, QuotaExceededError } from '../../errors.js';
-import { type Amounts, findShortage, type Quota, type UsageRow } from './rules.js';
+import { type Amounts, findShortage, MAX_USE, type Quota, type UsageRow } from './rules.js';
 
 /** Takes `amounts` (negative ones give back) or throws QuotaExceededError with limit and usage; then nothing was taken. */
 export async function claimQuota(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
@@ -18,19 +19,19 @@ export async function claimQuota(tx: Tx, projectId: string, amounts: Amounts): P
   } = amounts;
   const claimed = await tx.$executeRaw`
     UPDATE projects SET
-      used_virtual_machines = used_virtual_machines + ${virtualMachines}::int,
-      used_vcpus = used_vcpus + ${vcpus}::int,
-      used_memory_mib = used_memory_mib + ${memoryMib}::int,
-      used_storage_gib = used_storage_gib + ${storageGib}::int,
-      used_volumes = used_volumes + ${volumes}::int,
-      used_snapshots = used_snapshots + ${snapshots}::int
+      used_virtual_machines = used_virtual_machines + ${virtualMachines}::bigint,
+      used_vcpus = used_vcpus + ${vcpus}::bigint,
+      used_memory_mib = used_memory_mib + ${memoryMib}::bigint,
+      used_storage_gib = used_storage_gib + ${storageGib}::bigint,
+      used_volumes = used_volumes + ${volumes}::bigint,
+      used_snapshots = used_snapshots + ${snapshots}::bigint
     WHERE id = ${projectId}::uuid
-      AND (${virtualMachines}::int <= 0 OR quota->>'virtualMachines' IS NULL OR used_virtual_machines + ${virtualMachines}::int <= (quota->>'virtualMachines')::int)
-      AND (${vcpus}::int <= 0 OR quota->>'vcpus' IS NULL OR used_vcpus + ${vcpus}::int <= (quota->>'vcpus')::int)
-      AND (${memoryMib}::int <= 0 OR quota->>'memoryMib' IS NULL OR used_memory_mib + ${memoryMib}::int <= (quota->>'memoryMib')::int)
-      AND (${storageGib}::int <= 0 OR quota->>'storageGib' IS NULL OR used_storage_gib + ${storageGib}::int <= (quota->>'storageGib')::int)
-      AND (${volumes}::int <= 0 OR quota->>'volumes' IS NULL OR used_volumes + ${volumes}::int <= (quota->>'volumes')::int)
-      AND (${snapshots}::int <= 0 OR quota->>'snapshots' IS NULL OR used_snapshots + ${snapshots}::int <= (quota->>'snapshots')::int)`;
+      AND (${virtualMachines}::bigint <= 0 OR used_virtual_machines + ${virtualMachines}::bigint <= COALESCE((quota->>'virtualMachines')::bigint, ${MAX_USE}::bigint))
+      AND (${vcpus}::bigint <= 0 OR used_vcpus + ${vcpus}::bigint <= COALESCE((quota->>'vcpus')::bigint, ${MAX_USE}::bigint))
+      AND (${memoryMib}::bigint <= 0 OR used_memory_mib + ${memoryMib}::bigint <= COALESCE((quota->>'memoryMib')::bigint, ${MAX_USE}::bigint))
+      AND (${storageGib}::bigint <= 0 OR used_storage_gib + ${storageGib}::bigint <= COALESCE((quota->>'storageGib')::bigint, ${MAX_USE}::bigint))
+      AND (${volumes}::bigint <= 0 OR used_volumes + ${volumes}::bigint <= COALESCE((quota->>'volumes')::bigint, ${MAX_USE}::bigint))
+      AND (${snapshots}::bigint <= 0 OR used_snapshots + ${snapshots}::bigint <= COALESCE((quota->>'snapshots')::bigint, ${MAX_USE}::bigint))`;
   if (claimed === 1) return;
 
   const row = await tx.project.findUnique({ where: { id: projectId } });

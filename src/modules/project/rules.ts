@@ -20,7 +20,10 @@ export type Quota = { readonly [R in QuotaResource]?: number | null | undefined 
 export type Amounts = { readonly [R in QuotaResource]?: number };
 export type UsageRow = { readonly [R in QuotaResource as (typeof QUOTA_COLUMNS)[R]]: number };
 
-const limit = z.number().int().min(0).max(2_147_483_647).nullish();
+/** What a counter can count: the limit where no quota sets a lower one. */
+export const MAX_USE = 2_147_483_647;
+
+const limit = z.number().int().min(0).max(MAX_USE).nullish();
 export const quotaInput = z.object({
   virtualMachines: limit,
   vcpus: limit,
@@ -59,11 +62,11 @@ export function findShortage(
   wanted: Amounts,
 ): { resource: QuotaResource; limit: number; used: number; requested: number } | null {
   for (const resource of QUOTA_RESOURCES) {
-    const allowed = quota[resource];
+    const limit = quota[resource] ?? MAX_USE;
     const used = usage[QUOTA_COLUMNS[resource]];
     const requested = wanted[resource] ?? 0;
-    if (allowed != null && requested > 0 && used + requested > allowed)
-      return { resource, limit: allowed, used, requested };
+    if (requested > 0 && used + requested > limit)
+      return { resource, limit, used, requested: Math.min(requested, MAX_USE) };
   }
   return null;
 }

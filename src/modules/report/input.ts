@@ -8,6 +8,7 @@ const NOTHING_MADE: JobResult = { volumes: [] };
 
 const percent = z.number().min(0).max(100);
 const amount = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+const generation = z.number().int().min(0).max(2_147_483_647);
 
 export const metricsInput = z.object({
   sampledAt: z.date(),
@@ -27,10 +28,10 @@ export const metricsInput = z.object({
 const observedVm = z.object({
   virtualMachineId: idOf('VirtualMachine'),
   powerState: z.enum(['STOPPED', 'RUNNING', 'PAUSED', 'SUSPENDED', 'CRASHED', 'UNKNOWN']),
-  generation: z.number().int().min(0),
+  generation,
   progressPercent: optional(percent),
   error: z
-    .object({ generation: z.number().int().min(0), reason: z.string().max(1000) })
+    .object({ generation, reason: z.string().max(1000) })
     .nullish()
     .transform((error) => error ?? null),
   ipAddresses: optional(z.array(ipAddress).max(64)),

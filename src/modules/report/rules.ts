@@ -4,7 +4,7 @@
  */
 import type { DesiredState, PowerState } from '../../gen/client/enums.js';
 import { SUCCESS, type TaskEnd } from '../task/rules.js';
-import { settledState } from '../virtual-machine/rules.js';
+import { isPlausibleGeneration, settledState } from '../virtual-machine/rules.js';
 
 export interface KnownVm {
   readonly powerState: PowerState;
@@ -51,6 +51,7 @@ export function observe(vm: KnownVm, seen: Observation | null): Verdict {
   };
   if (seen === null && vm.arriving === true && vm.desiredState !== 'STOPPED') return unchanged;
   if (seen === null) return absent(vm, unchanged);
+  if (!isPlausibleGeneration(vm, seen.generation)) return unchanged; // the agent is at fault
   if (seen.generation < vm.observedGeneration) return unchanged; // an older report, overtaken
   if (seen.generation < vm.generation)
     return { ...unchanged, powerState: seen.powerState, observedGeneration: seen.generation };
@@ -108,7 +109,8 @@ function acknowledged(vm: KnownVm, seen: Observation, unchanged: Verdict): Verdi
  * an agent that has forgotten a generation it had finished is told of it again.
  */
 export function needsAssignment(vm: KnownVm, seen: Observation | null): boolean {
-  if (seen !== null) return seen.generation < vm.generation;
+  if (seen !== null)
+    return seen.generation < vm.generation || !isPlausibleGeneration(vm, seen.generation);
   if (vm.generation > vm.observedGeneration) return true;
   return vm.desiredState !== 'STOPPED' && vm.desiredState !== 'DELETED';
 }

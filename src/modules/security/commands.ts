@@ -6,7 +6,12 @@ import { z } from 'zod';
 import { type Change, defineCommand, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
-import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
+import {
+  deleteVersioned,
+  raiseVersion,
+  readForEdit,
+  updateVersioned,
+} from '../../core/versioned.js';
 import type { Tx } from '../../data/client.js';
 import { AlreadyExistsError, InUseError, NotFoundError, ValidationError } from '../../errors.js';
 import type { SecurityGroup, SecurityRule } from '../../gen/client/client.js';
@@ -115,7 +120,7 @@ const groupSubject = (input: { securityGroupId: string }) => ({
 /** Reads the group for a change of its rules, and raises its version: the rules are a part of it. */
 async function touchGroup(tx: Tx, id: string, expectedVersion: number | null | undefined) {
   const before = await readForEdit<SecurityGroup>(tx, SecurityGroupEntity, id, expectedVersion);
-  const after = await updateVersioned(tx, SecurityGroupEntity, before, {});
+  const after = await raiseVersion(tx, SecurityGroupEntity, before);
   return { before, after, change: { type: resourceType, id, before, after } };
 }
 

@@ -48,10 +48,8 @@ export const updateUser = defineCommand({
     const next = { ...before, ...changes };
     await keepAnAdministrator(tx, before, next.role === 'ADMIN' && next.enabled);
     const after = await updateVersioned(tx, UserEntity, before, changes);
-    return {
-      result: { userId: id },
-      changed: [{ type: resourceType, id, before: shown(before), after: shown(after) }],
-    };
+    const change = { type: resourceType, id, before: shown(before), after: shown(after) };
+    return { result: { userId: id }, changed: after === before ? [] : [change] };
   },
 });
 

@@ -22,14 +22,18 @@ type Loaded = Omit<Viewer, 'credentialId'> & { credentialId?: string };
 /** Made once per app. The answer is null for every token that does not count, whatever the reason. */
 export function createAuthenticator(services: Services): Authenticator {
   const known = new LRUCache<string, Loaded>({ max: MAX_REMEMBERED, ttl: REMEMBER_MS });
+  // Counts the changes: what began to be loaded before the last one may be what it changed.
+  let changes = 0;
   services.hints.listen(({ type }) => {
     if (
       type === 'User' ||
       type === 'ProjectMember' ||
       type === 'ApiToken' ||
       type === 'HypervisorNode'
-    )
+    ) {
+      changes += 1;
       known.clear();
+    }
   });
 
   async function remembered(
@@ -38,8 +42,9 @@ export function createAuthenticator(services: Services): Authenticator {
   ): Promise<Loaded | null> {
     const hit = known.get(key);
     if (hit) return hit;
+    const before = changes;
     const loaded = await load();
-    if (loaded) known.set(key, loaded);
+    if (loaded && changes === before) known.set(key, loaded);
     return loaded;
   }
 

@@ -58,6 +58,7 @@ export const login = defineCommand<
       result: { userId, expiresAt: expiresAt.toISOString(), token: null },
       once: { token },
       changed: [{ type: 'User', id: userId, before: { ...after, lastLogin }, after }],
+      actor: { userId, name: after.username },
     };
   },
   async after(call, _result, prepared) {

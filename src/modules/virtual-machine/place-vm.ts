@@ -6,6 +6,7 @@ import { claimCapacity } from '../node/capacity.js';
 import { type Capacity, capacityOf } from '../node/rules.js';
 import {
   type Candidate,
+  lost,
   type Placement,
   type PlacementRequest,
   type PlacementSettings,
@@ -47,9 +48,7 @@ export async function claimPlacement(
     }
   }
   const { placement } = await choosePlacement(tx, projectId, request, settings);
-  throw new NoSuitableNodeError(
-    placement.verdicts.map((v) => ({ ...v, fits: false, reasons: ['was taken meanwhile'] })),
-  );
+  throw new NoSuitableNodeError(placement.verdicts.map(lost));
 }
 
 /** The pools of the volumes that are attached to a machine, as placement asks for them. */

@@ -134,3 +134,9 @@ function score(
     (soft && near(node, constraints?.antiAffinityLabels) ? AFFINITY : 0);
   return Math.round(((policy === 'spread' ? room : 1 - room) + bonus) * 1e6) / 1e6;
 }
+
+/** The verdict after a lost race: what never fitted keeps its own reasons. */
+export function lost(verdict: NodeVerdict): NodeVerdict {
+  if (!verdict.fits) return verdict;
+  return { ...verdict, fits: false, score: null, reasons: ['was taken meanwhile'] };
+}

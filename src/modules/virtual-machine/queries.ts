@@ -2,7 +2,7 @@
 import { defineEntity, ofProject, through } from '../../core/entity.js';
 import * as enums from '../../gen/client/enums.js';
 import { builder } from '../../graphql/builder.js';
-import { flag, oneOf, range, ref, text } from '../../graphql/filters.js';
+import { flag, oneOf, range, ref, refThrough, text } from '../../graphql/filters.js';
 import { declareList } from '../../graphql/list.js';
 
 const visibility = ofProject('projectId');
@@ -66,6 +66,13 @@ export const virtualMachines = declareList(VirtualMachineEntity, {
     project: ref('projectId', 'Project'),
     cluster: ref('clusterId', 'Cluster'),
     hypervisorNode: ref('nodeId', 'HypervisorNode'),
+    securityGroup: refThrough(
+      'securityGroups',
+      'securityGroup',
+      'securityGroupId',
+      'SecurityGroup',
+    ),
+    createdBy: ref('createdById', 'User'),
     deletionProtected: flag(),
     createdAt: range(),
     updatedAt: range(),

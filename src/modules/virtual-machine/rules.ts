@@ -229,6 +229,19 @@ export function decide(
   throw new InvalidStateError(operation, state, allowedOperations(state), rule.hints[state]);
 }
 
+/**
+ * How far an agent may be ahead of its machine's row. It only finishes generations that it was given, so it is ahead exactly when
+ * the database was restored from a backup, by the operations since: a million is one each second for eleven days.
+ */
+export const MAX_LEAD = 1_000_000;
+/** No machine has as many operations. Kept far below the column's end, so that counting on is always possible. */
+const MAX_GENERATION = 1_000_000_000;
+
+/** Whether an agent can have been given this generation. One that cannot is a fault of the agent and must not become the row's. */
+export function isPlausibleGeneration(vm: { generation: number }, claimed: number): boolean {
+  return claimed <= Math.max(vm.generation, Math.min(vm.generation + MAX_LEAD, MAX_GENERATION));
+}
+
 /** Beyond all that the agent has ever seen: after the database was restored from a backup, that may be more than its row knows. */
 export function nextGeneration(vm: { generation: number; observedGeneration: number }): number {
   return Math.max(vm.generation, vm.observedGeneration) + 1;

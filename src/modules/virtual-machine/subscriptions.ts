@@ -2,6 +2,7 @@
 import { BadRequestError } from '../../errors.js';
 import { changeSubscription } from '../../graphql/change-subscription.js';
 import { uuidOf } from '../../graphql/node.js';
+import { ProjectEntity } from '../project/queries.js';
 import { VirtualMachineEntity } from './queries.js';
 
 changeSubscription('virtualMachineChanged', VirtualMachineEntity, 'virtualMachine', {
@@ -25,6 +26,7 @@ changeSubscription('virtualMachineChanged', VirtualMachineEntity, 'virtualMachin
     return {
       where: { projectId: project },
       matches: (hint) => hint.projectId === project && seesProject(project),
+      within: { entity: ProjectEntity, id: project, path: ['projectId'] },
     };
 
     function seesProject(of: string | null): boolean {

@@ -1,6 +1,7 @@
 /**
  * Refuses bodies of HTML forms. A form on a foreign page can send them without asking this server first,
  * which would be a way to act with a visitor's cookie; JSON cannot be sent across origins unasked.
+ * And says in words why there is no answer for a client that accepts none of ours.
  */
 import type { Plugin } from 'graphql-yoga';
 
@@ -20,6 +21,18 @@ export function useJsonOnly(): Plugin {
           { errors: [error] },
           { status: 415, headers: { accept: 'application/json' } },
         ),
+      );
+    },
+    onResponse({ response, setResponse, fetchAPI }) {
+      if (response.status !== 406) return;
+      const error = {
+        message: `Accept one of ${response.headers.get('accept') ?? 'application/json'}.`,
+        extensions: { code: 'BAD_REQUEST', retryable: false },
+      };
+      const headers = new Headers(response.headers);
+      headers.set('content-type', 'application/json; charset=utf-8');
+      setResponse(
+        new fetchAPI.Response(JSON.stringify({ errors: [error] }), { status: 406, headers }),
       );
     },
   };

@@ -1,4 +1,4 @@
-/** Validation errors say what is wrong, not which names the schema has instead. (Other errors pass the masker.) */
+/** Validation errors say what is wrong, not which names the schema has instead, and that asking again does not help. (Other errors pass the masker.) */
 import type { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { withoutSuggestion } from '../errors.js';
@@ -8,7 +8,13 @@ export function useNoSuggestions(): Plugin {
     onValidate:
       () =>
       ({ valid, result, setResult }) => {
-        if (!valid) setResult((result as readonly GraphQLError[]).map(withoutSuggestion));
+        if (!valid) setResult((result as readonly GraphQLError[]).map(finished));
       },
   };
+}
+
+function finished(error: GraphQLError): GraphQLError {
+  const plain = withoutSuggestion(error);
+  plain.extensions.retryable ??= false;
+  return plain;
 }

@@ -135,6 +135,8 @@ const named: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   password: fc.constantFrom('correct horse battery', 'another good password', 'x'),
   sequence: fc.constantFrom('1', '2', '3', '9223372036854775807'),
   agentInstance: fc.constantFrom('0190c3a0-0000-7000-8000-000000000000', 'x'),
+  // What an agent reports of: as it was told, and at the ends of the column.
+  generation: fc.constantFrom(0, 1, 2, 3, 2 ** 31 - 1, 2 ** 31 - 2, -1),
   sizeMib: fc.constantFrom(256, 1024, 4096, 1),
   cores: fc.constantFrom(1, 2, 4, 300),
   userData: fc.constantFrom('#cloud-config', '#cloud-config', 'x'.repeat(70_000)),
