@@ -170,7 +170,7 @@ export interface NodeVerdict {
   readonly score: number | null;
 }
 
-/** No hypervisor node can take the virtual machine; it says why for each. */
+/** No hypervisor node can take the virtual machine, or do the job; it says why for each. */
 export class NoSuitableNodeError extends UserError {
   readonly code = 'NO_SUITABLE_NODE';
   override readonly retryable = true;

@@ -199,13 +199,17 @@ errorType(QuotaExceededError, "The project's quota does not allow it.", (t) => (
     resolve: ({ error: e }) => e.requested,
   }),
 }));
-errorType(NoSuitableNodeError, 'No hypervisor node can take the virtual machine.', (t) => ({
-  verdicts: t.field({
-    type: [VerdictType],
-    description: 'The verdict on each node.',
-    resolve: ({ error: e }) => [...e.verdicts],
+errorType(
+  NoSuitableNodeError,
+  'No hypervisor node can take the virtual machine, or do the job.',
+  (t) => ({
+    verdicts: t.field({
+      type: [VerdictType],
+      description: 'The verdict on each node.',
+      resolve: ({ error: e }) => [...e.verdicts],
+    }),
   }),
-}));
+);
 errorType(ProtectedError, 'The object is protected against deletion.');
 errorType(IdempotencyMismatchError, 'The idempotency key was used with another request.');
 errorType(

@@ -5,10 +5,10 @@ import { type Change, defineCommand, type Outcome, type RunContext } from '../..
 import { idOf, optional } from '../../core/input.js';
 import { readForEdit } from '../../core/versioned.js';
 import type { Tx } from '../../data/client.js';
-import { BusyError, ConflictError, InvalidStateError, NoSuitableNodeError } from '../../errors.js';
+import { ConflictError, InvalidStateError, NoSuitableNodeError } from '../../errors.js';
 import type { Task, VirtualMachine } from '../../gen/client/client.js';
 import { capacityOf } from '../node/rules.js';
-import { UNFINISHED } from '../task/rules.js';
+import { requireIdle } from '../task/idle.js';
 import { capacityChange } from './changes.js';
 import { claimPlacement, placementSettings } from './place-vm.js';
 import './power-kinds.js';
@@ -27,16 +27,8 @@ export interface OperationResult {
 /** The machine, unless a task is at work on it: then BusyError names the task. */
 export async function readIdle(tx: Tx, id: string): Promise<VirtualMachine> {
   const vm = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, id);
-  const task = await tx.task.findFirst({
-    where: { virtualMachineId: id, status: { in: [...UNFINISHED] } },
-  });
-  if (!task) return vm;
-  const message = `The task ${task.operation} (${task.status}, ${task.progressPercent} %) is at work on ${vm.name} since ${task.createdAt.toISOString()}. Wait for it.`;
-  throw new BusyError(message, {
-    taskId: task.id,
-    operation: task.operation,
-    since: task.createdAt,
-  });
+  await requireIdle(tx, { virtualMachineId: id }, vm.name);
+  return vm;
 }
 
 /**
