@@ -175,6 +175,12 @@ export const model = {
         description:
           'File that holds the secret that signs session tokens, at least 32 bytes. All instances of a datacenter share one. With --dev, none is needed: a random one is made at each start.',
       }),
+      encryption_key_file: secretFile({
+        example: '/etc/quantix-vdc/secrets/encryption',
+        minBytes: 32,
+        description:
+          'File with the keys that encrypt secrets in the database (passwords of storage backends), one a line, each at least 32 bytes: the first encrypts, all decrypt, so a new key goes on top. All instances share one. Without it, no secret is kept; with --dev, a random key is made at each start.',
+      }),
       session_ttl: duration({
         default: '24h',
         min: '1s',
@@ -235,6 +241,25 @@ export const model = {
       policy: choice(['spread', 'pack'], {
         default: 'spread',
         description: 'spread prefers the emptiest node that fits, pack the fullest.',
+      }),
+    },
+  },
+  storage: {
+    about: 'Storage pools, volumes and images.',
+    keys: {
+      thin_overcommit: ratio({
+        default: '4.0',
+        min: 1,
+        max: 100,
+        unit: 'times what is there',
+        description:
+          'Size of thin volumes that a pool promises, for what it holds. Thick volumes always take their size.',
+      }),
+      transfer_timeout: duration({
+        default: '1h',
+        min: '1s',
+        description:
+          'A job that moves data (importing an image, copying a volume) and takes longer fails.',
       }),
     },
   },
@@ -347,7 +372,7 @@ export type Mode = 'dev' | 'production';
 
 /**
  * The configuration as the program sees it: camelCase, durations as integer `...Ms`, sizes as bytes.
- * `password_file` and `jwt_secret_file` have been read: they are `password` and `jwtSecret`.
+ * `password_file`, `jwt_secret_file` and `encryption_key_file` have been read: they are `password`, `jwtSecret` and `encryptionKey`.
  */
 export type Config = { readonly mode: Mode } & {
   readonly [Name in keyof Model]: Fields<Model[Name]['keys']>;

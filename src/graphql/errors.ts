@@ -14,7 +14,9 @@ import {
   LastAdministratorError,
   type NodeVerdict,
   NoSuitableNodeError,
+  NotConfiguredError,
   NotFoundError,
+  PoolExhaustedError,
   ProtectedError,
   QuotaExceededError,
   type Usage,
@@ -210,6 +212,29 @@ errorType(
     }),
   }),
 );
+errorType(NotConfiguredError, 'The server lacks a setting that this needs.', (t) => ({
+  setting: t.string({
+    description: 'The setting, as in docs/configuration.md.',
+    resolve: ({ error: e }) => e.setting,
+  }),
+}));
+errorType(PoolExhaustedError, 'The storage pool has not enough room.', (t) => ({
+  capacityBytes: t.field({
+    type: 'BigInt',
+    description: 'How much it holds, in bytes.',
+    resolve: ({ error: e }) => e.capacityBytes,
+  }),
+  claimedBytes: t.field({
+    type: 'BigInt',
+    description: 'How much of that is set aside, in bytes.',
+    resolve: ({ error: e }) => e.claimedBytes,
+  }),
+  requestedBytes: t.field({
+    type: 'BigInt',
+    description: 'What was to be set aside in addition, in bytes.',
+    resolve: ({ error: e }) => e.requestedBytes,
+  }),
+}));
 errorType(ProtectedError, 'The object is protected against deletion.');
 errorType(IdempotencyMismatchError, 'The idempotency key was used with another request.');
 errorType(
