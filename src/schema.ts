@@ -13,6 +13,8 @@ import './modules/security/schema.js';
 import './modules/task/schema.js';
 import './modules/task/mutations.js';
 import './modules/task/subscriptions.js';
+import './modules/storage/pool-mutations.js';
+import './modules/storage/volume-mutations.js';
 import './modules/virtual-machine/schema.js';
 import './modules/virtual-machine/snapshot-schema.js';
 import './modules/virtual-machine/subscriptions.js';
