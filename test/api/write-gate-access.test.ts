@@ -70,6 +70,22 @@ const TABLE = `
   updateUser              N        N      N        N       N        N
   updateVirtualMachine    N        F      F        F       +        N
   updateVirtualNetwork    F        F      F        F       F        N
+  assignStoragePoolNodes  F        F      F        F       F        N
+  prepareStoragePool      F        F      F        F       F        N
+  unassignStoragePoolNodes F       F      F        F       F        N
+  createStoragePool       N        F      F        F       +        N
+  updateStoragePool       N        F      F        F       +        N
+  deleteStoragePool       F        F      F        F       F        N
+  createVolume            N        F      F        F       +        N
+  cloneVolume             N        F      F        F       +        N
+  growVolume              N        F      F        F       +        N
+  updateVolume            N        F      F        F       +        N
+  deleteVolume            N        F      F        F       +        N
+  registerImage           N        F      F        F       +        N
+  updateImage             N        F      F        F       +        N
+  deleteImage             N        F      F        F       +        N
+  publishImage            N        F      F        F       F        N
+  unpublishImage          N        F      F        F       +        N
 `;
 const expected = new Map(
   TABLE.trim()
@@ -104,7 +120,7 @@ afterAll(() => world.stop());
 
 /** The input field that names what a command is about: the whole before the part. */
 const subjectField = (input: object) =>
-  ['securityGroupId', 'projectId', 'nodeId', 'id'].find((field) => field in input) ?? 'id';
+  ['securityGroupId', 'id', 'projectId', 'nodeId'].find((field) => field in input) ?? 'id';
 
 /** A session of its own each time: signing out is among the mutations. */
 async function clientOf(persona: Persona): Promise<Client> {

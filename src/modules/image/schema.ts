@@ -10,6 +10,18 @@ import { tasks } from '../task/queries.js';
 import { TaskRef } from '../task/schema.js';
 import { ImageEntity, ImageFormatEnum, ImagePhaseEnum, images } from './queries.js';
 
+/** As many as anybody would read; the audit log knows of all. */
+const MAX_SHOWN = 500;
+
+const ShareRef = builder.prismaObject('ImageShare', {
+  description: 'A project that an image is published to.',
+  select: { imageId: true, projectId: true },
+  fields: (t) => ({
+    project: relationOne(t, 'project', ProjectEntity, 'The project.'),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Since when.' }),
+  }),
+});
+
 export const ImageRef = builder.prismaNode('Image', {
   id: { field: 'id' },
   description: 'What the disk of a virtual machine starts from, or what it is installed from.',
@@ -60,6 +72,17 @@ export const ImageRef = builder.prismaNode('Image', {
       ProjectEntity,
       'The project that it belongs to; null when it belongs to none, or to one that is not visible to you.',
     ),
+    sharedWith: t.relation('shares', {
+      type: ShareRef,
+      description: `The projects that it is published to, as far as you may see them; ${MAX_SHOWN} at most are shown.`,
+      query: (_args, { viewer }) => ({
+        where: viewer
+          ? { project: ProjectEntity.visibility.where(viewer) }
+          : { imageId: { in: [] } },
+        take: MAX_SHOWN,
+        orderBy: { createdAt: 'asc' },
+      }),
+    }),
     tasks: relationList(t, 'tasks', tasks, 'What was and is done to it, newest first.'),
     ...editable(t),
   }),
