@@ -144,7 +144,7 @@ export function createSeed({ db }: Data) {
           poolType: 'NFS',
           phase: 'READY',
           capacityBytes: 10n ** 13n,
-          availableBytes: 10n ** 13n,
+          availableBytes: data.capacityBytes ?? 10n ** 13n,
           ...data,
           name,
         },

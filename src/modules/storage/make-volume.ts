@@ -17,7 +17,7 @@ import type { qosInput } from './pool-input.js';
 import { POOL_DEFAULTS } from './pool-spec.js';
 import { StoragePoolEntity } from './queries.js';
 import { checkNewVolume, claimOf, gibOf, settledPhase } from './rules.js';
-import type { Origin, StoredSource } from './volume-sources.js';
+import { type Origin, type StoredSource, sourceOf } from './volume-sources.js';
 import type { AccessMode } from './volume-spec.js';
 
 export interface NewVolume {
@@ -90,38 +90,34 @@ export async function addVolume(
   return { volume, changed: [created, ...figures(volume)] };
 }
 
-const sourceOf = ({ spec }: Volume) => readKey(spec, 'source') as StoredSource | { type: 'EMPTY' };
+const isLinked = (volume: Volume): boolean => sourceOf(volume)?.linked === true;
 
-const isLinked = (volume: Volume): boolean => readKey(sourceOf(volume), 'linked') === true;
-
-/** The snapshot that a volume is filled from, as a public id: part of its job. */
+/** The snapshot that a volume is filled from, as a public id: part of the job that makes it. */
 export function snapshotOf(volume: Volume): { snapshotId?: string } {
   const source = sourceOf(volume);
-  return source.type === 'SNAPSHOT'
+  return source?.type === 'SNAPSHOT'
     ? { snapshotId: encodeGlobalId('VirtualMachineSnapshot', source.id) }
     : {};
 }
 
-/** A volume as its agent is told of it. */
-export function jobVolume(volume: Volume, sizeBytes = volume.sizeBytes): JobVolume {
-  const source = sourceOf(volume);
-  const copied =
-    source.type === 'EMPTY'
-      ? ({ sourceType: null, sourceId: null } as const)
-      : source.type === 'IMAGE'
-        ? ({ sourceType: 'IMAGE', sourceId: encodeGlobalId('Image', source.id) } as const)
-        : ({
-            sourceType: source.type === 'CLONE' ? 'VOLUME' : 'SNAPSHOT',
-            sourceId: encodeGlobalId('Volume', source.volumeId ?? source.id),
-          } as const);
+/** A volume as the agent that makes it is told of it. */
+export function jobVolume(volume: Volume): JobVolume {
   return {
     volumeId: encodeGlobalId('Volume', volume.id),
     storagePoolId: encodeGlobalId('StoragePool', volume.poolId),
-    sizeBytes,
+    sizeBytes: volume.sizeBytes,
     provisioning: volume.provisioning,
     linked: isLinked(volume),
-    ...copied,
+    ...contentOf(sourceOf(volume)),
   };
+}
+
+function contentOf(source: StoredSource | null): Pick<JobVolume, 'sourceType' | 'sourceId'> {
+  if (source === null) return { sourceType: null, sourceId: null };
+  if (source.type === 'IMAGE')
+    return { sourceType: 'IMAGE', sourceId: encodeGlobalId('Image', source.id) };
+  const sourceId = encodeGlobalId('Volume', source.volumeId ?? source.id);
+  return { sourceType: source.type === 'CLONE' ? 'VOLUME' : 'SNAPSHOT', sourceId };
 }
 
 /** The content is there: what it was copied from is free again, unless it shares its blocks. */

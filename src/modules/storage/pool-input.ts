@@ -16,7 +16,7 @@ const word = z
 const path = z
   .string()
   .max(1024, 'must have at most 1,024 characters')
-  .regex(/^\/(?!.*(^|\/)\.\.(\/|$))/, 'must be an absolute path without ".."');
+  .regex(/^\/(?!(.*\/)?\.\.(\/|$))/, 'must be an absolute path without ".."');
 
 export const chapPassword = z.string().min(1).max(255, 'must have at most 255 characters');
 

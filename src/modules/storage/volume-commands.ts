@@ -21,6 +21,7 @@ import { addVolume, type NewVolume } from './make-volume.js';
 import { qosInput } from './pool-input.js';
 import { VolumeEntity } from './queries.js';
 import { wantedSize } from './rules.js';
+import './volume-kinds.js';
 import type { CreateDetails } from './volume-kinds.js';
 import { resolveSource, sourceInput } from './volume-sources.js';
 import { ACCESS_MODES } from './volume-spec.js';

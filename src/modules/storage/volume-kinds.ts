@@ -40,14 +40,16 @@ async function describe(tx: Tx, task: Task, services: RunContext['services']): P
   if (!volume) return {};
   const { poolIds = [volume.poolId] } = detailsOf<Partial<CreateDetails>>(task);
   const { sizeBytes = volume.sizeBytes } = detailsOf<Partial<GrowDetails>>(task);
+  const creates = task.operation === 'CREATE_VOLUME';
+  const filled = { sourceType: null, sourceId: null, sizeBytes: BigInt(sizeBytes) };
   return {
-    ...(task.operation === 'CREATE_VOLUME' ? snapshotOf(volume) : {}),
+    ...(creates ? snapshotOf(volume) : {}),
     ...(task.virtualMachineId === null
       ? {}
       : { virtualMachineId: encodeGlobalId('VirtualMachine', task.virtualMachineId) }),
     storagePoolId: encodeGlobalId('StoragePool', volume.poolId),
     poolConfiguration: await poolConfiguration(tx, services, poolIds),
-    volumes: [jobVolume(volume, BigInt(sizeBytes))],
+    volumes: [{ ...jobVolume(volume), ...(creates ? {} : filled) }],
   };
 }
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { RunContext } from '../../core/command.js';
 import { type Entity, findEntity, requireVisible } from '../../core/entity.js';
 import { idOf, optional } from '../../core/input.js';
+import { readKey } from '../../core/json-part.js';
 import { InvalidStateError, NotFoundError, ValidationError } from '../../errors.js';
 import type { Image, VmSnapshot, Volume } from '../../gen/client/client.js';
 import { requireIdle } from '../task/idle.js';
@@ -23,11 +24,17 @@ export const sourceInput = z.object({
 export type SourceInput = z.output<typeof sourceInput>;
 
 /** As `volumes.spec.source` keeps it. `volumeId`: of a snapshot, the volume that is copied as the snapshot holds it. */
-export interface StoredSource {
-  readonly type: 'CLONE' | 'SNAPSHOT' | 'IMAGE';
-  readonly id: string;
-  readonly volumeId?: string;
-  readonly linked?: true;
+const storedSource = z.object({
+  type: z.enum(['CLONE', 'SNAPSHOT', 'IMAGE']),
+  id: z.uuid(),
+  volumeId: z.uuid().optional(),
+  linked: z.literal(true).optional(),
+});
+export type StoredSource = z.output<typeof storedSource>;
+
+/** Null: nothing, or something that an earlier release wrote and nobody can use. */
+export function sourceOf({ spec }: Pick<Volume, 'spec'>): StoredSource | null {
+  return storedSource.safeParse(readKey(spec, 'source')).data ?? null;
 }
 
 export interface Origin extends SourceFacts {
