@@ -9,6 +9,7 @@ import { ForbiddenError, ValidationError } from '../../errors.js';
 import type { Image } from '../../gen/client/client.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ImageEntity } from './queries.js';
+import { MAX_SHARES } from './rules.js';
 
 const resourceType = 'Image';
 
@@ -80,6 +81,11 @@ export const publishImage = defineCommand({
     if (image.projectId === null || image.projectId === projectId)
       return { result: { imageId: id }, changed: [] };
     const before = await projectsOf(context, id);
+    if (before.length >= MAX_SHARES && !before.includes(projectId))
+      throw ValidationError.of(
+        ['projectId'],
+        `the image is published to ${MAX_SHARES} projects already; publish it to everybody`,
+      );
     await tx.imageShare.createMany({ data: [{ imageId: id, projectId }], skipDuplicates: true });
     return shared(image, before, await projectsOf(context, id));
   },

@@ -19,6 +19,9 @@ export function decideImage(operation: ImageOperation, phase: ImagePhase): void 
   throw new InvalidStateError(`${operation} of the image`, phase, allowed);
 }
 
+/** Projects that an image can be published to; who sees an image is read with each one that is shown. */
+export const MAX_SHARES = 500;
+
 const NOT_FROM = ['loopback', 'linkLocal', 'unspecified', 'broadcast', 'multicast'];
 
 /**
