@@ -2,7 +2,8 @@
 import { deletedId, expectedVersion, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
 import { TaskEntity } from '../task/queries.js';
-import { deleteImage, registerImage, updateImage } from './commands.js';
+import { registerImage, updateImage } from './commands.js';
+import { deleteImage } from './delete-command.js';
 import { publishImage, unpublishImage } from './publish-commands.js';
 import { ImageEntity, ImageFormatEnum } from './queries.js';
 
