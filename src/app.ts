@@ -10,6 +10,7 @@ import { openInProcessCoordination } from './coordination/in-process.js';
 import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
+import { createSecretBox } from './core/secrets.js';
 import type { Data } from './data/client.js';
 import { openData } from './data/open.js';
 import { openInProcessEphemeral } from './ephemeral/in-process.js';
@@ -78,6 +79,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     hints,
     metrics,
     sessionKey: sessionKey(config, log),
+    secrets: createSecretBox(encryptionKey(config)),
     degraded: () => degradations(config, data),
   };
   log.info(
@@ -167,6 +169,11 @@ function sessionKey({ mode, auth }: Config, log: Logger): Uint8Array {
   if (mode === 'production')
     log.warn('auth.jwt_secret_file is not set: sessions end when this process does');
   return randomBytes(32);
+}
+
+/** In dev mode the database ends with the process, and so may its key. */
+function encryptionKey({ mode, auth }: Config): string | null {
+  return auth.encryptionKey ?? (mode === 'dev' ? randomBytes(32).toString('base64url') : null);
 }
 
 /** In dev mode everything is in memory because that was asked for; in production that is a degradation. */

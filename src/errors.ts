@@ -238,6 +238,33 @@ export class ProtectedError extends UserError {
   }
 }
 
+/** What is asked for needs a setting that the administrator of the server has not made. */
+export class NotConfiguredError extends UserError {
+  readonly code = 'NOT_CONFIGURED';
+  constructor(
+    readonly setting: string,
+    why: string,
+  ) {
+    super(`The server's setting ${setting} is not made. ${why}`);
+  }
+}
+
+/** The storage pool has no room left to promise. All figures are in bytes. */
+export class PoolExhaustedError extends UserError {
+  readonly code = 'POOL_EXHAUSTED';
+  override readonly retryable = true;
+  constructor(
+    pool: string,
+    readonly capacityBytes: bigint,
+    readonly claimedBytes: bigint,
+    readonly requestedBytes: bigint,
+  ) {
+    super(
+      `The storage pool ${pool} cannot set aside ${requestedBytes} bytes: ${claimedBytes} of its ${capacityBytes} are claimed. Delete volumes, extend it, or take another one.`,
+    );
+  }
+}
+
 /** An idempotency key came back with another request than the first time. */
 export class IdempotencyMismatchError extends UserError {
   readonly code = 'IDEMPOTENCY_MISMATCH';

@@ -20,6 +20,7 @@ export const Report = graphql(`
         }
         jobs {
           taskId operation cancel virtualMachineId snapshotId targetNodeId imageId storagePoolId sourceUrl checksum format
+          poolConfiguration
           volumes { volumeId storagePoolId sizeBytes provisioning sourceType sourceId linked }
         }
       }

@@ -2,8 +2,9 @@
 import { type GraphQLSchema, isInterfaceType, isObjectType, isUnionType } from 'graphql';
 import { permissionsOf, type Role } from '../core/authz.js';
 import { REQUEST_ERROR_CODES } from '../errors.js';
-import type { PowerState } from '../gen/client/enums.js';
-import { PowerState as PowerStates } from '../gen/client/enums.js';
+import type { PowerState, VolumePhase } from '../gen/client/enums.js';
+import { PowerState as PowerStates, VolumePhase as VolumePhases } from '../gen/client/enums.js';
+import { VOLUME_OPERATIONS, type VolumeOperation } from '../modules/storage/rules.js';
 import { OPERATIONS, type Operation, WIRING_STATES } from '../modules/virtual-machine/rules.js';
 
 const HEADER = '<!-- Printed from the code by "npm run schema". Do not edit. -->\n\n';
@@ -13,7 +14,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
 }
 
-/** The table of states and operations of virtual machines. */
+/** The tables of states and operations: of virtual machines, and of volumes. */
 export function printStates(): string {
   const states = Object.keys(PowerStates) as PowerState[];
   const rows = (Object.keys(OPERATIONS) as Operation[]).map((operation) => {
@@ -29,7 +30,23 @@ export function printStates(): string {
   return `${HEADER}# Operations of virtual machines by power state\n\n"yes": goes ahead, and what should be becomes the state after the arrow. "already": succeeds and changes nothing.
 "forced": goes ahead with \`force: true\`. Everything else is refused with \`InvalidStateError\`, which names what is possible.
 While a task is at work on the machine, every operation gets \`BusyError\` with the task's id.\n\n${table(['', ...states], rows)}
-Network interfaces are attached, detached and changed while it is ${WIRING_STATES.join(' or ')}.\n`;
+Network interfaces are attached, detached and changed while it is ${WIRING_STATES.join(' or ')}.
+
+${volumeStates()}`;
+}
+
+function volumeStates(): string {
+  const phases = Object.keys(VolumePhases) as VolumePhase[];
+  const rows = (Object.keys(VOLUME_OPERATIONS) as VolumeOperation[]).map((operation) => {
+    const { from, to, hints } = VOLUME_OPERATIONS[operation];
+    const yes = to === null ? 'yes' : `yes → ${to}`;
+    return [
+      operation,
+      ...phases.map((phase) => (from.includes(phase) ? yes : (hints[phase] ?? 'no'))),
+    ];
+  });
+  return `# Operations of volumes by phase\n\nThe phase after the arrow is that of the volume while its task is at work (GROW, DELETE) or from then on (ATTACH, DETACH).
+CLONE is about the volume that is copied. A task that creates a volume ends in READY or ERROR, one that grows it where it began.\n\n${table(['', ...phases], rows)}`;
 }
 
 /** The table of roles and permissions. */

@@ -176,6 +176,12 @@ export const model = {
         description:
           'File that holds the secret that signs session tokens, at least 32 bytes. All instances of a datacenter share one. With --dev, none is needed: a random one is made at each start.',
       }),
+      encryption_key_file: secretFile({
+        example: '/etc/quantix-vdc/secrets/encryption',
+        minBytes: 32,
+        description:
+          'File with the keys that encrypt secrets in the database (passwords of storage backends), one a line, each at least 32 bytes: the first encrypts, all decrypt, so a new key goes on top. All instances share one. Without it, no secret is kept; with --dev, a random key is made at each start.',
+      }),
       session_ttl: duration({
         default: '24h',
         min: '1s',
@@ -247,6 +253,19 @@ export const model = {
         expects: 'three bytes of a local unicast MAC address in lower case, such as 52:54:00',
         accepts: (value) => /^[0-9a-f][26ae](:[0-9a-f]{2}){2}$/.test(value),
         description: 'What the MAC addresses begin with that are made up for network interfaces.',
+      }),
+    },
+  },
+  storage: {
+    about: 'Storage pools, volumes and images.',
+    keys: {
+      thin_overcommit: ratio({
+        default: '4.0',
+        min: 1,
+        max: 100,
+        unit: 'times what is there',
+        description:
+          'Size of thin volumes that a pool promises, for what it holds. Thick volumes always take their size.',
       }),
     },
   },
@@ -364,7 +383,7 @@ export type Mode = 'dev' | 'production';
 
 /**
  * The configuration as the program sees it: camelCase, durations as integer `...Ms`, sizes as bytes.
- * `password_file` and `jwt_secret_file` have been read: they are `password` and `jwtSecret`.
+ * `password_file`, `jwt_secret_file` and `encryption_key_file` have been read: they are `password`, `jwtSecret` and `encryptionKey`.
  */
 export type Config = { readonly mode: Mode } & {
   readonly [Name in keyof Model]: Fields<Model[Name]['keys']>;

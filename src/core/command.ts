@@ -37,7 +37,7 @@ export interface RunContext<P = undefined> {
   readonly viewer: Viewer;
   readonly now: Date;
   readonly newId: () => string;
-  readonly services: Pick<Services, 'config' | 'log'>;
+  readonly services: Pick<Services, 'config' | 'log' | 'secrets'>;
   readonly prepared: P;
 }
 

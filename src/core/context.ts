@@ -9,6 +9,7 @@ import type { Logger } from '../log.js';
 import type { Viewer } from './authz.js';
 import type { HintBus } from './hints.js';
 import type { Metrics } from './metrics.js';
+import type { SecretBox } from './secrets.js';
 
 /** Made once per process, in app.ts. */
 export interface Services {
@@ -22,6 +23,8 @@ export interface Services {
   readonly metrics: Metrics;
   /** Signs and verifies session tokens. */
   readonly sessionKey: Uint8Array;
+  /** Encrypts what the database must not hold in the clear. */
+  readonly secrets: SecretBox;
   /** What this instance has to do without at the moment, e.g. ["etcd"]. */
   degraded(): readonly string[];
 }

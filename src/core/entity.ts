@@ -80,26 +80,35 @@ export function owned(column: string): Visibility {
 /**
  * Rows of a project: its members see them.
  * `shared`: rows without a project are for every user. `publicColumn`: so are rows where it is true.
+ * `shares`: a relation whose rows name further projects (`projectId`) that see it.
  */
 export function ofProject(
   column: string,
-  options: { shared?: boolean; publicColumn?: string } = {},
+  options: { shared?: boolean; publicColumn?: string; shares?: string } = {},
 ): Visibility {
-  const { shared = false, publicColumn } = options;
+  const { shared = false, publicColumn, shares } = options;
   return {
     where(viewer) {
       if (ADMIN_LIKE(viewer)) return {};
       if (viewer.role === 'AGENT') return NOBODY;
-      const any: Where[] = [{ [column]: { in: [...viewer.projects.keys()] } }];
+      const mine = { in: [...viewer.projects.keys()] };
+      const any: Where[] = [{ [column]: mine }];
       if (shared) any.push({ [column]: null });
       if (publicColumn) any.push({ [publicColumn]: true });
+      if (shares) any.push({ [shares]: { some: { projectId: mine } } });
       return any.length === 1 ? (any[0] ?? NOBODY) : { OR: any };
     },
-    needs: { [column]: true, ...(publicColumn ? { [publicColumn]: true } : {}) },
+    needs: {
+      [column]: true,
+      ...(publicColumn ? { [publicColumn]: true } : {}),
+      ...(shares ? { [shares]: { select: { projectId: true } } } : {}),
+    },
     sees(viewer, row) {
       if (ADMIN_LIKE(viewer)) return true;
       if (viewer.role === 'AGENT') return false;
       if (publicColumn && row[publicColumn] === true) return true;
+      const sharedWith = (shares ? row[shares] : []) as { projectId: string }[];
+      if (sharedWith.some((share) => viewer.projects.has(share.projectId))) return true;
       const projectId = row[column];
       return projectId === null ? shared : viewer.projects.has(String(projectId));
     },

@@ -15,7 +15,9 @@ import {
   LastAdministratorError,
   type NodeVerdict,
   NoSuitableNodeError,
+  NotConfiguredError,
   NotFoundError,
+  PoolExhaustedError,
   ProtectedError,
   QuotaExceededError,
   SubnetExhaustedError,
@@ -243,6 +245,29 @@ errorType(AddressInUseError, 'The address that was asked for is held by somebody
     nullable: true,
     description: 'The virtual machine that holds it; null when it is not visible to you.',
     resolve: ({ error: e }) => e.holder,
+  }),
+}));
+errorType(NotConfiguredError, 'The server lacks a setting that this needs.', (t) => ({
+  setting: t.string({
+    description: 'The setting, as in docs/configuration.md.',
+    resolve: ({ error: e }) => e.setting,
+  }),
+}));
+errorType(PoolExhaustedError, 'The storage pool has not enough room.', (t) => ({
+  capacityBytes: t.field({
+    type: 'BigInt',
+    description: 'How much it holds, in bytes.',
+    resolve: ({ error: e }) => e.capacityBytes,
+  }),
+  claimedBytes: t.field({
+    type: 'BigInt',
+    description: 'How much of that is set aside, in bytes.',
+    resolve: ({ error: e }) => e.claimedBytes,
+  }),
+  requestedBytes: t.field({
+    type: 'BigInt',
+    description: 'What was to be set aside in addition, in bytes.',
+    resolve: ({ error: e }) => e.requestedBytes,
   }),
 }));
 errorType(ProtectedError, 'The object is protected against deletion.');

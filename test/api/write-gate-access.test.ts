@@ -27,6 +27,7 @@ type Persona = (typeof PERSONAS)[number];
 const TABLE = `
                                 stranger reader observer demoted operator agent
   acknowledgeAlert              F        F      F        F       F        N
+  assignStoragePoolNodes        F        F      F        F       F        N
   attachCdrom                   N        F      F        F       +        N
   attachNetworkInterface        N        F      F        F       +        N
   attachVolume                  N        F      F        F       +        N
@@ -37,29 +38,36 @@ const TABLE = `
   bulkStartVirtualMachines      N        F      F        F       +        N
   bulkStopVirtualMachines       N        F      F        F       +        N
   cancelTask                    N        F      F        F       +        N
+  cloneVolume                   N        F      F        F       +        N
   cordonHypervisorNode          F        F      F        F       F        N
   createCluster                 F        F      F        F       F        F
   createProject                 F        F      F        F       F        F
   createSecurityGroup           N        F      F        F       +        N
   createSecurityRule            N        F      F        F       +        N
+  createStoragePool             N        F      F        F       +        N
   createUser                    F        F      F        F       F        F
   createVirtualMachine          N        F      F        F       +        N
   createVirtualMachineSnapshot  N        F      F        F       +        N
   createVirtualNetwork          N        F      F        F       +        N
+  createVolume                  N        F      F        F       +        N
   deleteCluster                 F        F      F        F       F        N
   deleteHypervisorNode          F        F      F        F       F        N
+  deleteImage                   N        F      F        F       +        N
   deleteProject                 N        F      F        F       F        N
   deleteSecurityGroup           N        F      F        F       +        N
   deleteSecurityRule            N        F      F        F       +        N
+  deleteStoragePool             F        F      F        F       F        N
   deleteUser                    N        N      N        N       N        N
   deleteVirtualMachine          N        F      F        F       +        N
   deleteVirtualMachineSnapshot  N        F      F        F       +        N
   deleteVirtualNetwork          F        F      F        F       F        N
+  deleteVolume                  N        F      F        F       +        N
   detachCdrom                   N        F      F        F       +        N
   detachNetworkInterface        N        F      F        F       +        N
   detachVolume                  N        F      F        F       +        N
   enterMaintenance              F        F      F        F       F        N
   exitMaintenance               F        F      F        F       F        N
+  growVolume                    N        F      F        F       +        N
   issueAgentToken               F        F      F        F       F        N
   issueConsoleTicket            N        F      F        F       +        N
   labelVirtualMachine           N        F      F        F       +        N
@@ -68,10 +76,13 @@ const TABLE = `
   migrateVirtualMachine         N        F      F        F       +        N
   moveVirtualMachine            N        F      F        F       N        N
   pauseVirtualMachine           N        F      F        F       +        N
+  prepareStoragePool            F        F      F        F       F        N
+  publishImage                  N        F      F        F       F        N
   raiseAlert                    F        F      F        F       F        F
   rebootVirtualMachine          N        F      F        F       +        N
   redeemConsoleTicket           F        F      F        F       F        N
   registerHypervisorNode        F        F      F        F       F        F
+  registerImage                 N        F      F        F       +        N
   removeProjectMember           N        F      F        F       F        N
   replaceSecurityRules          N        F      F        F       +        N
   reportNode                    F        F      F        F       F        N
@@ -86,15 +97,20 @@ const TABLE = `
   startVirtualMachine           N        F      F        F       +        N
   stopVirtualMachine            N        F      F        F       +        N
   suspendVirtualMachine         N        F      F        F       +        N
+  unassignStoragePoolNodes      F        F      F        F       F        N
   uncordonHypervisorNode        F        F      F        F       F        N
+  unpublishImage                N        F      F        F       +        N
   updateCluster                 F        F      F        F       F        N
   updateHypervisorNode          F        F      F        F       F        N
+  updateImage                   N        F      F        F       +        N
   updateProject                 N        F      F        F       F        N
   updateSecurityGroup           N        F      F        F       +        N
+  updateStoragePool             N        F      F        F       +        N
   updateUser                    N        N      N        N       N        N
   updateVirtualMachine          N        F      F        F       +        N
   updateVirtualMachineSnapshot  N        F      F        F       +        N
   updateVirtualNetwork          F        F      F        F       F        N
+  updateVolume                  N        F      F        F       +        N
 `;
 const expected = new Map(
   TABLE.trim()

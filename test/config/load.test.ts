@@ -37,11 +37,12 @@ const DEFAULTS: Config = {
   },
   etcd: { endpoints: ['http://localhost:2379'], dialTimeoutMs: 5_000, requestTimeoutMs: 2_000 },
   redis: { host: 'localhost', port: 6379, password: null, database: 0 },
-  auth: { jwtSecret: null, sessionTtlMs: 86_400_000 },
+  auth: { jwtSecret: null, encryptionKey: null, sessionTtlMs: 86_400_000 },
   log: { level: 'info' },
   agent: { reportIntervalMs: 5_000 },
   ha: { notReadyAfterMs: 30_000, disconnectedAfterMs: 90_000 },
   placement: { cpuOvercommit: 2, memoryOvercommit: 1.5, policy: 'spread' },
+  storage: { thinOvercommit: 4 },
   network: { macPrefix: '52:54:00' },
   tasks: {
     timeoutMs: 600_000,

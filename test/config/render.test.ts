@@ -142,6 +142,7 @@ describe('a configuration', () => {
       Record<string, unknown>
     >;
     delete sections.auth?.jwt_secret;
+    delete sections.auth?.encryption_key;
     return sections;
   };
 

@@ -214,7 +214,7 @@ describe('no secret appears', () => {
   test('in a description, which is in the words of config.yaml', () => {
     const config = defaultConfig({
       database: { password: SECRET },
-      auth: { jwtSecret: `${SECRET}${SECRET}` },
+      auth: { jwtSecret: `${SECRET}${SECRET}`, encryptionKey: `${SECRET}\n${SECRET}` },
     });
     const described = describeConfig(config);
     expect(JSON.stringify(described)).not.toContain(SECRET);
@@ -223,7 +223,7 @@ describe('no secret appears', () => {
       server: { shutdown_timeout: '10s', port: 8080 },
       database: { password: '***', ssl_ca_file: null },
       redis: { password: null },
-      auth: { jwt_secret: '***' },
+      auth: { jwt_secret: '***', encryption_key: '***' },
       limits: { max_request_bytes: '256KiB' },
     });
     expect(described.database).not.toHaveProperty('password_file');

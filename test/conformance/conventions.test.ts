@@ -165,6 +165,13 @@ const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   raise: 'action',
   acknowledge: 'action',
   resolve: 'action',
+  assign: 'action',
+  unassign: 'action',
+  prepare: 'action',
+  clone: 'action',
+  grow: 'action',
+  publish: 'action',
+  unpublish: 'action',
   replace: 'edit',
   // Members have no version: setting one is the same whatever it was before, and so is removing.
   set: 'action',

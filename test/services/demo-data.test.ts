@@ -518,6 +518,10 @@ describe('storage and images', () => {
         inside.reduce((all, { sizeBytes }) => all + sizeBytes, 0n),
       );
       expect(pool.availableBytes, pool.name).toBe(pool.capacityBytes - pool.usedBytes);
+      const mine = rows.volumes.filter((volume) => volume.poolId === pool.id);
+      const claimed = mine.reduce((sum, volume) => sum + volume.claimedBytes, 0n);
+      expect(claimed > 0n && claimed <= pool.capacityBytes, pool.name).toBe(true);
+      expect(pool.claimedBytes, pool.name).toBe(claimed);
       expect(pool.phase).toBe('READY');
     }
   });

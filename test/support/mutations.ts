@@ -100,6 +100,10 @@ const ofSnapshot = (changes: Record<string, unknown>) =>
     await data.db.project.update({ where: { id: project.uuid }, data: { usedSnapshots } });
     return { virtualMachineId: vm.id, id, ...changes };
   });
+const claimedVolume = ({ world, project }: Stage): Promise<Made> =>
+  world.seed.claimedVolume(project);
+const ownImage = async ({ world: { seed }, project }: Stage): Promise<Made> =>
+  seed.image({ projectId: project.uuid, poolId: (await seed.pool()).uuid });
 
 const SAMPLES: Readonly<Record<string, Make>> = {
   createCluster: asAdmin(async () => ({ name: fresh('cluster'), drsAutomation: 'PARTIAL' })),
@@ -345,6 +349,66 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     await seed.rule(group);
     const rules = [{ direction: 'EGRESS', protocol: 'ANY' }];
     return { securityGroupId: group.id, rules, expectedVersion: 1 };
+  }),
+  createStoragePool: asAdmin(async ({ project, node }) => ({
+    projectId: project.id,
+    name: fresh('pool'),
+    poolType: 'ISCSI',
+    nodeIds: [node.id],
+    iscsi: {
+      portal: '192.0.2.20:3260',
+      target: 'iqn.2026-01.test:one',
+      lun: 0,
+      chapUser: 'quantix',
+      chapPassword: 'a sample of a secret',
+    },
+  })),
+  updateStoragePool: edit(({ world, project }) => world.seed.pool({ projectId: project.uuid }), {
+    description: 'changed',
+    qos: { maxIops: 500 },
+  }),
+  deleteStoragePool: edit(({ world }) => world.seed.pool(), {}),
+  assignStoragePoolNodes: asAdmin(async ({ world, node }) => ({
+    id: (await world.seed.pool()).id,
+    nodeIds: [node.id],
+  })),
+  unassignStoragePoolNodes: asAdmin(async ({ world: { seed }, cluster, node }) => {
+    const assignedNodeIds = [node.uuid, (await seed.node(cluster)).uuid];
+    return { id: (await seed.pool({ assignedNodeIds })).id, nodeIds: [node.id] };
+  }),
+  prepareStoragePool: asAdmin(async ({ world }) => ({
+    id: (await world.seed.pool({ phase: 'ERROR', errorMessage: 'no route' })).id,
+  })),
+  createVolume: asAdmin(async ({ world: { seed }, project }) => ({
+    projectId: project.id,
+    poolId: (await seed.pool()).id,
+    name: fresh('volume'),
+    source: { imageId: (await seed.image()).id },
+  })),
+  cloneVolume: asAdmin(async (stage) => ({
+    id: (await claimedVolume(stage)).id,
+    name: fresh('copy'),
+    mode: 'LINKED',
+  })),
+  growVolume: asAdmin(async (stage) => ({ id: (await claimedVolume(stage)).id, sizeGib: 20 })),
+  updateVolume: edit(claimedVolume, { labels: { tier: 'db' } }),
+  deleteVolume: edit(claimedVolume, {}),
+  registerImage: asAdmin(async ({ world: { seed }, project }) => ({
+    projectId: project.id,
+    poolId: (await seed.pool()).id,
+    name: fresh('image'),
+    sourceUrl: 'https://images.example.test/sample.qcow2',
+    format: 'QCOW2',
+    osType: 'linux',
+  })),
+  updateImage: edit(ownImage, { description: 'changed' }),
+  deleteImage: edit(ownImage, {}),
+  publishImage: asAdmin(async (stage) => ({ id: (await ownImage(stage)).id, everybody: true })),
+  unpublishImage: asAdmin(async (stage) => {
+    const [image, other] = [await ownImage(stage), await stage.world.seed.project()];
+    const data = { imageId: image.uuid, projectId: other.uuid };
+    await stage.world.data.db.imageShare.create({ data });
+    return { id: image.id, projectId: other.id };
   }),
   updateCluster: edit(({ world }) => world.seed.cluster(), { description: 'changed' }),
   updateHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {

@@ -101,10 +101,12 @@ export async function populate({ db }: Data): Promise<Populated> {
     assignedNodeIds: i % 3 ? [node(0), node(i)] : [],
     ...times(i),
   }));
+  const hubVolumeId = newId();
   const volumes = rows((i) => {
     const phase = one(enums.VolumePhase, i);
     return {
-      id: newId(),
+      id: i ? newId() : hubVolumeId,
+      parentId: i % 2 ? hubVolumeId : null,
       name: i < ROWS ? 'data' : `hub-${i}`,
       poolId: i < ROWS ? nth(pools, i).id : nth(pools, 0).id,
       projectId: hub(projects, i % ROWS),

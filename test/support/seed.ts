@@ -171,7 +171,7 @@ export function createSeed({ db }: Data) {
           poolType: 'NFS',
           phase: 'READY',
           capacityBytes: 10n ** 13n,
-          availableBytes: 10n ** 13n,
+          availableBytes: data.capacityBytes ?? 10n ** 13n,
           ...data,
           name,
         },
@@ -197,6 +197,29 @@ export function createSeed({ db }: Data) {
         },
       });
       return made('Volume', id, name);
+    },
+    /** A READY thin volume of 10 GiB, counted in its project's usage and in what its pool has claimed: 2.5 GiB. */
+    async claimedVolume(
+      project: Made,
+      pool?: Made,
+      data: Partial<Prisma.VolumeCreateManyInput> = {},
+    ): Promise<Made> {
+      const within = pool ?? (await this.pool());
+      const claimedBytes = 5n * 2n ** 29n;
+      const volume = await this.volume(project, within, {
+        sizeBytes: 10n * 2n ** 30n,
+        claimedBytes,
+        ...data,
+      });
+      await db.storagePool.update({
+        where: { id: within.uuid },
+        data: { claimedBytes: { increment: claimedBytes } },
+      });
+      await db.project.update({
+        where: { id: project.uuid },
+        data: { usedVolumes: { increment: 1 }, usedStorageGib: { increment: 10 } },
+      });
+      return volume;
     },
     async network(data: Partial<Prisma.VirtualNetworkCreateManyInput> = {}): Promise<Made> {
       const id = newId();

@@ -9,8 +9,8 @@ import type { Client } from './client.js';
 import type { Made } from './seed.js';
 
 export type Tenant = 'a' | 'b';
-/** Who sees a row: members of a project, every user, administrators alone, or one user. */
-export type Owner = Tenant | 'everyone' | 'admins' | `self:${string}`;
+/** Who sees a row: members of a project, those of both, every user, administrators alone, or one user. */
+export type Owner = Tenant | 'members' | 'everyone' | 'admins' | `self:${string}`;
 
 export interface Viewer {
   readonly name: string;
@@ -31,6 +31,7 @@ export const markOf = (tenant: Tenant): string => `only-${tenant}`;
 export function sees(viewer: Viewer, owner: Owner): boolean {
   if (viewer.role === 'AGENT') return false;
   if (viewer.role === 'ADMIN' || owner === 'everyone') return true;
+  if (owner === 'members') return viewer.tenants.length > 0;
   return owner === `self:${viewer.name}` || viewer.tenants.includes(owner as Tenant);
 }
 
@@ -173,6 +174,19 @@ export async function makeTwoTenants(world: TestApp): Promise<TwoTenants> {
     own(`self:${user.name}`, await seed.auditEntry({ ...entry, userId: user.uuid }));
     own('admins', await seed.auditEntry(entry));
     return { project, pool, group, vm };
+  }
+
+  // What one project publishes to the other is seen by the members of both, and by nobody else.
+  for (const [from, to] of [
+    ['a', 'b'],
+    ['b', 'a'],
+  ] as const) {
+    const image = own(
+      'members',
+      await seed.image({ name: `lent-by-${from}`, projectId: projects[from].uuid }),
+    );
+    const data = { imageId: image.uuid, projectId: projects[to].uuid };
+    await world.data.db.imageShare.create({ data });
   }
 
   // What must not lead from one project into the other, even if it were written.

@@ -67,6 +67,8 @@ const POOLS: readonly PoolPlan[] = [
 export interface Stored {
   readonly poolId?: string | null | undefined;
   readonly sizeBytes: bigint;
+  /** Of a volume: what is set aside for it. */
+  readonly claimedBytes?: bigint;
 }
 
 export interface PoolFigures {
@@ -74,7 +76,7 @@ export interface PoolFigures {
   readonly usedBytes: bigint;
 }
 
-/** Rows whose `usedBytes` is the size of everything in them. */
+/** Rows whose `usedBytes` is the size of everything in them, and `claimedBytes` what its volumes claim. */
 export function poolRows(
   ago: Ago,
   stored: readonly Stored[],
@@ -82,9 +84,9 @@ export function poolRows(
   return POOLS.map(({ name, type, capacityGib, days, ...plan }) => {
     const id = poolId(name);
     const capacityBytes = BigInt(capacityGib) * 1_073_741_824n;
-    const usedBytes = stored
-      .filter((item) => item.poolId === id)
-      .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0n);
+    const inside = stored.filter((item) => item.poolId === id);
+    const usedBytes = inside.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0n);
+    const claimedBytes = inside.reduce((sum, item) => sum + (item.claimedBytes ?? 0n), 0n);
     return {
       id,
       name,
@@ -98,6 +100,7 @@ export function poolRows(
       phase: 'READY',
       capacityBytes,
       usedBytes,
+      claimedBytes,
       availableBytes: capacityBytes - usedBytes,
       labels: { ...plan.labels },
       assignedNodeIds: (plan.nodes ?? NODES.map(({ hostname }) => hostname)).map(nodeId),

@@ -1,5 +1,7 @@
 /** The demo's volumes: the disks of its virtual machines, and some that nobody uses at the moment. */
+import { defaultConfig } from '../../config/load.js';
 import type { Prisma } from '../../gen/client/client.js';
+import { claimOf } from '../../modules/storage/rules.js';
 import { type Ago, demoId } from './ids.js';
 import { imageId } from './images.js';
 import { APPS, type App, MACHINES, type Machine, type MachineName } from './machines.js';
@@ -9,7 +11,7 @@ import { type PoolName, poolId } from './storage.js';
 type Part = 'root' | 'data';
 type Provisioning = 'THIN' | 'THICK_LAZY' | 'THICK_EAGER';
 
-export type VolumeRow = Prisma.VolumeCreateManyInput & { sizeBytes: bigint };
+export type VolumeRow = Prisma.VolumeCreateManyInput & { sizeBytes: bigint; claimedBytes: bigint };
 
 const nameOf = (machine: MachineName, part: Part): string => `${machine}-${part}`;
 
@@ -38,6 +40,7 @@ const FREE: readonly FreePlan[] = [
 ];
 
 const GIB = 1_073_741_824n;
+const { thinOvercommit } = defaultConfig().storage;
 
 /** How full thin volumes are, in percent: something between 30 and 79 that stays the same for a name. */
 function fillOf(name: string): bigint {
@@ -80,6 +83,7 @@ function ofMachine(machine: Machine, snapshotCount: number, ago: Ago): VolumeRow
         projectId: projectId(app.project),
         sizeBytes,
         provisioning,
+        claimedBytes: claimOf(provisioning, sizeBytes, thinOvercommit),
         phase: 'IN_USE',
         attachedVmId: machineId(machine.name),
         ...inBackend(pool, name, machine.power !== 'STOPPED'),
@@ -107,6 +111,7 @@ function free(plan: FreePlan, ago: Ago): VolumeRow {
     projectId: projectId(project),
     sizeBytes,
     provisioning,
+    claimedBytes: claimOf(provisioning, sizeBytes, thinOvercommit),
     phase: 'READY',
     ...inBackend(pool, name, false),
     labels: { ...labels },

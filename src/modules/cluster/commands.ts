@@ -63,10 +63,10 @@ export const deleteCluster = defineCommand({
   input: z.object({ id: idOf('Cluster'), expectedVersion: version }),
   errors: [InUseError],
   lock: (input) => [`cluster/${input.id}`],
-  async run({ tx }, { id, expectedVersion }) {
+  async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<Cluster>(tx, ClusterEntity, id, expectedVersion);
     const within = { clusterId: id };
-    const usedBy = await usesOf(tx, { HypervisorNode: within, VirtualMachine: within });
+    const usedBy = await usesOf(tx, viewer, { HypervisorNode: within, VirtualMachine: within });
     if (usedBy.length > 0) throw new InUseError('Cluster', usedBy);
     await deleteVersioned(tx, ClusterEntity, before);
     return {

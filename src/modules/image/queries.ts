@@ -1,4 +1,4 @@
-/** Images: who sees them, and the list. Without a project they are for every user, and so are public ones of a project. */
+/** Images: who sees them, and the list. Without a project they are for every user, and so are public ones; others are published to single projects. */
 import { defineEntity, ofProject } from '../../core/entity.js';
 import * as enums from '../../gen/client/enums.js';
 import { builder } from '../../graphql/builder.js';
@@ -9,7 +9,7 @@ export const ImageEntity = defineEntity({
   type: 'Image',
   model: 'image',
   label: 'name',
-  visibility: ofProject('projectId', { shared: true, publicColumn: 'public' }),
+  visibility: ofProject('projectId', { shared: true, publicColumn: 'public', shares: 'shares' }),
   projectColumn: 'projectId',
 });
 

@@ -1,4 +1,5 @@
 /** Images in the API. */
+import type { ImageShare } from '../../gen/client/client.js';
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { editable, rootOne } from '../../graphql/fields.js';
@@ -9,6 +10,16 @@ import { StoragePoolRef } from '../storage/schema.js';
 import { tasks } from '../task/queries.js';
 import { TaskRef } from '../task/schema.js';
 import { ImageEntity, ImageFormatEnum, ImagePhaseEnum, images } from './queries.js';
+import { MAX_SHARES } from './rules.js';
+
+const ShareRef = builder.prismaObject('ImageShare', {
+  description: 'A project that an image is published to.',
+  select: { imageId: true, projectId: true },
+  fields: (t) => ({
+    project: relationOne(t, 'project', ProjectEntity, 'The project.'),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Since when.' }),
+  }),
+});
 
 export const ImageRef = builder.prismaNode('Image', {
   id: { field: 'id' },
@@ -60,6 +71,26 @@ export const ImageRef = builder.prismaNode('Image', {
       ProjectEntity,
       'The project that it belongs to; null when it belongs to none, or to one that is not visible to you.',
     ),
+    sharedWith: t.field({
+      type: [ShareRef],
+      description: `The projects that it is published to, as far as you may see them; ${MAX_SHARES} at most.`,
+      // Selected as visibility selects it, without a condition: Prisma reads a relation once, or in a further statement.
+      extensions: {
+        pothosPrismaSelect: (
+          _args: object,
+          _context: object,
+          nested: (query: object) => object,
+        ) => ({
+          select: { shares: nested({ select: { projectId: true, createdAt: true } }) },
+        }),
+      },
+      resolve: (image, _args, { viewer }) =>
+        ((image as unknown as { shares?: ImageShare[] }).shares ?? [])
+          .filter(
+            ({ projectId }) => viewer && ProjectEntity.visibility.sees(viewer, { id: projectId }),
+          )
+          .sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime()),
+    }),
     tasks: relationList(t, 'tasks', tasks, 'What was and is done to it, newest first.'),
     ...editable(t),
   }),

@@ -74,9 +74,9 @@ export const deleteHypervisorNode = defineCommand({
   input: z.object({ id: idOf('HypervisorNode'), expectedVersion: version }),
   errors: [InUseError],
   lock: (input) => [`node/${input.id}`],
-  async run({ tx }, { id, expectedVersion }) {
+  async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<Node>(tx, NodeEntity, id, expectedVersion);
-    const usedBy = await usesOf(tx, { VirtualMachine: { nodeId: id } });
+    const usedBy = await usesOf(tx, viewer, { VirtualMachine: { nodeId: id } });
     if (usedBy.length > 0) throw new InUseError(resourceType, usedBy);
     await deleteVersioned(tx, NodeEntity, before);
     return {

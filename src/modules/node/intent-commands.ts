@@ -21,7 +21,7 @@ interface IntentResult {
  * so a start that claims capacity there has either committed, and is seen, or finds the node out of service.
  */
 async function change(
-  { tx }: RunContext,
+  { tx, viewer }: RunContext,
   operation: IntentOperation,
   id: string,
 ): Promise<Outcome<IntentResult>> {
@@ -34,7 +34,9 @@ async function change(
   }
   const after = await updateVersioned(tx, NodeEntity, before, { intent: to });
   if (empties) {
-    const held = await usesOf(tx, { VirtualMachine: { nodeId: id, capacityClaimed: true } });
+    const held = await usesOf(tx, viewer, {
+      VirtualMachine: { nodeId: id, capacityClaimed: true },
+    });
     if (held.length > 0) throw new InUseError(resourceType, held);
   }
   return { result, changed: [{ type: resourceType, id, before, after }] };

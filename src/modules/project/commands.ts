@@ -82,11 +82,11 @@ export const deleteProject = defineCommand({
   input: z.object({ id: idOf('Project'), expectedVersion: version }),
   errors: [InUseError],
   lock: (input) => [`project/${input.id}`],
-  async run({ tx }, { id, expectedVersion }) {
+  async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<Project>(tx, ProjectEntity, id, expectedVersion);
     // Everything that would be lost or orphaned with the project.
     const owned = { projectId: id };
-    const usedBy = await usesOf(tx, {
+    const usedBy = await usesOf(tx, viewer, {
       VirtualMachine: owned,
       Volume: owned,
       Image: owned,

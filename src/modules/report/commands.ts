@@ -107,9 +107,10 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
         accepted,
         assignments,
         unknown: unknown.map((id) => encodeGlobalId('VirtualMachine', id)),
-        jobs,
+        jobs: jobs.map(({ poolConfiguration: _secret, ...job }) => job),
         reportIntervalMs,
       },
+      once: { jobs }, // with the secrets of pools, which must not be kept with an idempotency key
       changed,
     };
   },

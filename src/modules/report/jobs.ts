@@ -1,5 +1,6 @@
 /** Jobs in a report: how far the agent is with each, and which it is to do. Every answer lists all of them, so losing one loses nothing. */
 import type { Change, RunContext } from '../../core/command.js';
+import { UnreadableSecretError } from '../../core/secrets.js';
 import type { Prisma, Task } from '../../gen/client/client.js';
 import type { TaskOperation } from '../../gen/client/enums.js';
 import { encodeGlobalId } from '../../ids.js';
@@ -32,15 +33,28 @@ export async function followJobs(
     const report = said.get(task.id);
     const ends = report && report.status !== 'RUNNING';
     if (report) changed.push(...(await follow(context, task, report)));
-    if (!ends && jobs.length < MAX_JOBS) jobs.push(await describe(context, task));
+    if (ends || jobs.length >= MAX_JOBS) continue;
+    const job = await describe(context, task);
+    if ('taskId' in job) jobs.push(job);
+    else changed.push(...(await failed(context, task, job)));
   }
   return { jobs, changed };
 }
 
-async function describe({ tx }: RunContext, task: Task): Promise<JobResultPart> {
-  const parts = await kindOf(task).job?.describe(tx, task);
-  const { operation, cancelRequested: cancel } = task;
-  return { ...parts, taskId: encodeGlobalId('Task', task.id), operation, cancel };
+/** One that cannot be described ends, and the report goes on: a node must not fall silent because of one job. */
+async function describe(
+  { tx, services }: RunContext,
+  task: Task,
+): Promise<JobResultPart | TaskEnd> {
+  try {
+    const parts = await kindOf(task).job?.describe(tx, task, services);
+    const { operation, cancelRequested: cancel } = task;
+    return { ...parts, taskId: encodeGlobalId('Task', task.id), operation, cancel };
+  } catch (error) {
+    if (!(error instanceof UnreadableSecretError)) throw error;
+    const errorMessage = `A secret of its storage pool cannot be used. ${error.message}`;
+    return { status: 'FAILED', errorCode: 'SECRET', errorMessage };
+  }
 }
 
 async function follow(context: RunContext, task: Task, report: JobReport): Promise<Change[]> {
@@ -69,7 +83,9 @@ async function begun(context: RunContext, task: Task, reported: number | null): 
   if (task.status === 'RUNNING' && progressPercent === task.progressPercent) return [];
   const startedAt = task.startedAt ?? context.now;
   const change = await writeTask(context, task, { status: 'RUNNING', progressPercent, startedAt });
-  return change ? [change] : [];
+  if (!change) return [];
+  const first = task.status === 'PENDING' ? await kindOf(task).job?.begun?.(context, task) : [];
+  return [change, ...(first ?? [])];
 }
 
 /** The task's own row is written first: whoever ends it is the only one who writes what follows. */

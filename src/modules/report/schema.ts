@@ -180,7 +180,9 @@ const JobType = builder.objectRef<JobResultPart>('Job').implement({
     format: t.exposeString('format', unused('The format of the image.')),
     poolConfiguration: t.exposeString(
       'poolConfiguration',
-      unused('How the pool is reached, secrets included, as JSON text. Only its agents see it.'),
+      unused(
+        'How each of its pools is reached, secrets included: a JSON array of objects with storagePoolId, poolType and the fields of the backend. Only agents see it.',
+      ),
     ),
     volumes: t.field({
       type: [JobVolumeType],

@@ -25,7 +25,19 @@ export async function pickExecutor(
   poolIds: readonly string[],
   preferredNodeId: string | null = null,
 ): Promise<string> {
-  const candidates = await tx.$queryRaw<Candidate[]>`
+  const verdicts = (await readCandidates(tx, poolIds, preferredNodeId)).map(verdictOn);
+  const chosen = verdicts.find(({ fits }) => fits);
+  if (!chosen) throw new NoSuitableNodeError(verdicts);
+  return chosen.nodeId;
+}
+
+/** Every node, the best first, if it can. */
+function readCandidates(
+  tx: Tx,
+  poolIds: readonly string[],
+  preferredNodeId: string | null,
+): Promise<Candidate[]> {
+  return tx.$queryRaw<Candidate[]>`
     SELECT n.id, n.hostname, n.phase::text AS phase, n.intent::text AS intent,
       ARRAY(
         SELECT p.name::text FROM storage_pools p
@@ -37,10 +49,6 @@ export async function pickExecutor(
       SELECT node_id, count(*) AS unfinished FROM tasks
       WHERE status IN ('PENDING', 'RUNNING') AND node_id IS NOT NULL GROUP BY node_id) t ON t.node_id = n.id
     ORDER BY n.id IS NOT DISTINCT FROM ${preferredNodeId}::uuid DESC, coalesce(t.unfinished, 0), n.hostname`;
-  const verdicts = candidates.map(verdictOn);
-  const chosen = verdicts.find(({ fits }) => fits);
-  if (!chosen) throw new NoSuitableNodeError(verdicts);
-  return chosen.nodeId;
 }
 
 function verdictOn({ id, hostname, phase, intent, unreached }: Candidate): NodeVerdict {
@@ -50,4 +58,16 @@ function verdictOn({ id, hostname, phase, intent, unreached }: Candidate): NodeV
     ...unreached.map((name) => `does not have the storage pool ${name}`),
   ];
   return { nodeId: id, hostname, fits: reasons.length === 0, reasons, score: null };
+}
+
+/** The same question about one node that alone can do it: that on which a machine has the volume open. */
+export async function requireExecutor(
+  tx: Tx,
+  poolIds: readonly string[],
+  nodeId: string,
+): Promise<string> {
+  const verdicts = (await readCandidates(tx, poolIds, nodeId)).map(verdictOn);
+  const verdict = verdicts.find((candidate) => candidate.nodeId === nodeId);
+  if (!verdict?.fits) throw new NoSuitableNodeError(verdict ? [verdict] : []);
+  return nodeId;
 }

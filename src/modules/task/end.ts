@@ -45,7 +45,11 @@ export async function abandonTask(
   return written ? [written, ...(await kindOf(task).undo(context, task, end))] : [];
 }
 
-export async function lockMachine({ tx }: Pick<RunContext, 'tx'>, task: Task): Promise<void> {
+/** Waits for whoever is writing the task's machine, if it has one. */
+export async function lockMachine(
+  { tx }: Pick<RunContext, 'tx'>,
+  task: Pick<Task, 'virtualMachineId'>,
+): Promise<void> {
   if (task.virtualMachineId === null) return;
   await tx.$queryRaw`SELECT id FROM virtual_machines WHERE id = ${task.virtualMachineId}::uuid FOR UPDATE`;
 }

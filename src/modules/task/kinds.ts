@@ -17,7 +17,7 @@ export interface JobVolume {
   readonly storagePoolId: string;
   readonly sizeBytes: bigint;
   readonly provisioning: string;
-  /** What it is filled from; null: nothing. */
+  /** What it is filled from; null: nothing. SNAPSHOT: a volume, as the job's `snapshotId` holds it. */
   readonly sourceType: 'VOLUME' | 'SNAPSHOT' | 'IMAGE' | null;
   readonly sourceId: string | null;
   /** Shares the blocks of its source instead of copying them. */
@@ -35,7 +35,7 @@ export interface JobParts {
   readonly sourceUrl?: string;
   readonly checksum?: string;
   readonly format?: string;
-  /** How a pool is reached: its backend's fields and its secrets, as JSON text. Never logged. */
+  /** How each pool of the job is reached: `[{ storagePoolId, poolType, ... }]`, its backend's fields and its secrets, as JSON text. Never logged. */
   readonly poolConfiguration?: string;
   readonly volumes?: readonly JobVolume[];
 }
@@ -61,7 +61,10 @@ export interface TaskKind {
   readonly job?: {
     /** Whether the task is (still) a job; absent: as long as it is unfinished. */
     applies?(task: Task): boolean;
-    describe(tx: Tx, task: Task): Promise<JobParts>;
+    /** @throws UnreadableSecretError: the job cannot be done, and its task fails */
+    describe(tx: Tx, task: Task, services: RunContext['services']): Promise<JobParts>;
+    /** Writes that the agent has begun, when that shows. */
+    begun?(context: RunContext, task: Task): Promise<Change[]>;
     /** Writes what was done. `goesOn`: the task does not end here, and `continued` is what it is from now on. */
     done(context: RunContext, task: Task, result: JobResult): Promise<JobDone>;
   };

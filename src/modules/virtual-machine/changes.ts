@@ -1,11 +1,7 @@
 /** Figures of a project or a node that follow from a virtual machine: announced so that open screens follow, but changes that nobody made. */
 import type { Change } from '../../core/command.js';
 
-/** What a project uses. */
-export function usageChange(projectId: string): Change {
-  const row = { id: projectId };
-  return { type: 'Project', id: projectId, before: row, after: row, derived: true };
-}
+export { usageChange } from '../project/changes.js';
 
 /** What a node's virtual machines hold. */
 export function capacityChange(nodeId: string): Change {

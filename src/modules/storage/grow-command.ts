@@ -1,0 +1,113 @@
+/** `growVolume`: larger only; where it is attached, by the node on which its machine has it open. */
+import { z } from 'zod';
+import { defineCommand, type RunContext } from '../../core/command.js';
+import { idOf } from '../../core/input.js';
+import { readForEdit } from '../../core/versioned.js';
+import type { Tx } from '../../data/client.js';
+import {
+  BusyError,
+  ConflictError,
+  InvalidStateError,
+  NoSuitableNodeError,
+  PoolExhaustedError,
+  QuotaExceededError,
+  ValidationError,
+} from '../../errors.js';
+import type { Volume } from '../../gen/client/client.js';
+import { claimQuota } from '../project/quota.js';
+import { beginJob } from '../task/begin.js';
+import { lockMachine } from '../task/end.js';
+import { requireIdle } from '../task/idle.js';
+import { claimSpace } from './claims.js';
+import { pickExecutor, requireExecutor } from './executor.js';
+import { volumeFigures } from './make-volume.js';
+import { VolumeEntity } from './queries.js';
+import { claimOf, decideVolume, gibOf, wantedSize } from './rules.js';
+import { sizeInputs, type VolumeTaskResult } from './volume-commands.js';
+import type { GrowDetails } from './volume-kinds.js';
+
+const resourceType = 'Volume';
+
+/**
+ * Refuses while a full copy is made of the volume: it must not change under the agent's hands. Linked copies have a point in time
+ * of their own.
+ * @throws BusyError that names the copy's task
+ */
+export async function requireNotCopied(tx: Tx, volume: Volume): Promise<void> {
+  const copy = await tx.volume.findFirst({ where: { parentId: volume.id, phase: 'CREATING' } });
+  if (!copy) return;
+  await requireIdle(tx, { volumeId: copy.id }, copy.name);
+  throw new BusyError(`${copy.name} is being copied from ${volume.name}.`);
+}
+
+export const growVolume = defineCommand({
+  name: 'volume.grow',
+  resourceType,
+  permission: 'storage:update',
+  subject: (input: { id: string }) => ({ entity: VolumeEntity, id: input.id }),
+  input: z.object({ id: idOf('Volume'), ...sizeInputs }),
+  errors: [InvalidStateError, QuotaExceededError, PoolExhaustedError, NoSuitableNodeError],
+  lock: (input) => [`volume/${input.id}`],
+  async run(context, { id, ...size }) {
+    const { tx, services } = context;
+    const before = await readForEdit<Volume>(tx, VolumeEntity, id);
+    await requireIdle(tx, { volumeId: id }, before.name);
+    decideVolume('GROW', before.phase);
+    await requireNotCopied(tx, before);
+    const sizeBytes = wantedSize(size);
+    if (sizeBytes === null || sizeBytes <= before.sizeBytes) {
+      const path = [size.sizeBytes === undefined ? 'sizeGib' : 'sizeBytes'];
+      throw ValidationError.of(path, `must be more than it has: ${before.sizeBytes} bytes`);
+    }
+    const nodeId = await executorFor(context, before);
+    // A volume of an earlier release may claim more than its share by now: that stays.
+    const share = claimOf(before.provisioning, sizeBytes, services.config.storage.thinOvercommit);
+    const claimedBytes = share > before.claimedBytes ? share - before.claimedBytes : 0n;
+    const { phase, attachedVmId } = before;
+    const [after] = await tx.volume.updateManyAndReturn({
+      where: { id, phase, attachedVmId, sizeBytes: before.sizeBytes },
+      data: { phase: 'RESIZING', claimedBytes: { increment: claimedBytes } },
+    });
+    if (!after) throw new ConflictError(resourceType, null);
+    await claimSpace(tx, before.poolId, claimedBytes);
+    const storageGib = gibOf(sizeBytes) - gibOf(before.sizeBytes);
+    await claimQuota(tx, before.projectId, { storageGib });
+    const subject = {
+      operation: 'GROW_VOLUME',
+      resourceType,
+      resourceId: id,
+      resourceName: before.name,
+      projectId: before.projectId,
+      volumeId: id,
+      nodeId,
+      ...(attachedVmId === null ? {} : { virtualMachineId: attachedVmId }),
+      details: {
+        sizeBytes: String(sizeBytes),
+        claimedBytes: String(claimedBytes),
+      } satisfies GrowDetails,
+    } as const;
+    const task = await beginJob(context, subject, services.config.tasks.timeoutMs);
+    const result: VolumeTaskResult = { volumeId: id, taskId: task.id };
+    return {
+      result,
+      changed: [
+        { type: resourceType, id, before, after },
+        { type: 'Task', id: task.id, before: null, after: task },
+        ...volumeFigures(after),
+      ],
+    };
+  },
+});
+
+/** Its machine is locked first, as a report does it, and must have no other task: of a running one, its own node has to do it. */
+async function executorFor({ tx }: RunContext, volume: Volume): Promise<string> {
+  const pools = [volume.poolId];
+  const { attachedVmId } = volume;
+  if (attachedVmId === null) return pickExecutor(tx, pools);
+  await lockMachine({ tx }, { virtualMachineId: attachedVmId });
+  const vm = await tx.virtualMachine.findUniqueOrThrow({ where: { id: attachedVmId } });
+  await requireIdle(tx, { virtualMachineId: vm.id }, vm.name);
+  return vm.capacityClaimed && vm.nodeId
+    ? requireExecutor(tx, pools, vm.nodeId)
+    : pickExecutor(tx, pools, vm.nodeId);
+}

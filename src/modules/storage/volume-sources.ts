@@ -1,0 +1,160 @@
+/**
+ * What a new volume is filled from. Its source is locked against deletion from here to the commit; from then on the new row
+ * holds it: a copy of a volume has it as its parent until it is whole (a linked one for good), and an image counts its users.
+ */
+import { z } from 'zod';
+import type { RunContext } from '../../core/command.js';
+import { type Entity, findEntity, requireVisible } from '../../core/entity.js';
+import { idOf, optional } from '../../core/input.js';
+import { readKey } from '../../core/json-part.js';
+import { InvalidStateError, NotFoundError, ValidationError } from '../../errors.js';
+import type { Image, VmSnapshot, Volume } from '../../gen/client/client.js';
+import { requireIdle } from '../task/idle.js';
+import { VolumeEntity } from './queries.js';
+import { decideVolume, GIB, type SourceFacts } from './rules.js';
+
+type Context = Pick<RunContext, 'tx' | 'viewer'>;
+
+export const sourceInput = z.object({
+  volumeId: optional(idOf('Volume')),
+  snapshotId: optional(idOf('VirtualMachineSnapshot')),
+  imageId: optional(idOf('Image')),
+  linked: optional(z.boolean()),
+});
+export type SourceInput = z.output<typeof sourceInput>;
+
+/** As `volumes.spec.source` keeps it. `volumeId`: of a snapshot, the volume that is copied as the snapshot holds it. */
+const storedSource = z.object({
+  type: z.enum(['CLONE', 'SNAPSHOT', 'IMAGE']),
+  id: z.uuid(),
+  volumeId: z.uuid().optional(),
+  linked: z.literal(true).optional(),
+});
+export type StoredSource = z.output<typeof storedSource>;
+
+/** Null: nothing, or something that an earlier release wrote and nobody can use. */
+export function sourceOf({ spec }: Pick<Volume, 'spec'>): StoredSource | null {
+  return storedSource.safeParse(readKey(spec, 'source')).data ?? null;
+}
+
+export interface Origin extends SourceFacts {
+  readonly stored: StoredSource;
+  /** The volume whose blocks are copied or shared; null for images. */
+  readonly parentId: string | null;
+}
+
+/** The condition for images that a project may use: for everybody, its own, or published to it. */
+export function imagesUsableBy(projectId: string) {
+  return {
+    OR: [{ projectId: null }, { public: true }, { projectId }, { shares: { some: { projectId } } }],
+  };
+}
+
+/**
+ * Finds the source and checks that the caller sees it, that the project may use it, and that it is in a state to be copied.
+ * @param path the input field that names it
+ */
+export async function resolveSource(
+  context: Context,
+  projectId: string,
+  source: SourceInput,
+  path: readonly string[] = ['source'],
+): Promise<Origin> {
+  const { volumeId, snapshotId, imageId, linked = false } = source;
+  if (imageId !== undefined && volumeId === undefined && snapshotId === undefined)
+    return fromImage(context, projectId, imageId, linked, [...path, 'imageId']);
+  if (volumeId === undefined || imageId !== undefined)
+    throw ValidationError.of(path, 'give imageId, or volumeId, or snapshotId and volumeId');
+  const at = path[0] === 'id' ? path : [...path, 'volumeId'];
+  const volume = await lockVolume(context, projectId, volumeId, at);
+  const facts = {
+    poolId: volume.poolId,
+    leastBytes: volume.sizeBytes,
+    linked,
+    parentId: volume.id,
+  };
+  if (snapshotId === undefined) {
+    decideVolume('CLONE', volume.phase);
+    return { ...facts, stored: stored('CLONE', volume.id, linked) };
+  }
+  await checkSnapshot(context, volume, snapshotId, [...path, 'snapshotId']);
+  return { ...facts, stored: { ...stored('SNAPSHOT', snapshotId, linked), volumeId: volume.id } };
+}
+
+function stored(type: StoredSource['type'], id: string, linked: boolean): StoredSource {
+  return { type, id, ...(linked ? { linked: true as const } : {}) };
+}
+
+async function lockVolume(
+  { tx, viewer }: Context,
+  projectId: string,
+  id: string,
+  path: readonly string[],
+): Promise<Volume> {
+  await requireVisible(tx, VolumeEntity, viewer, id, undefined, path);
+  await tx.$queryRaw`SELECT id FROM volumes WHERE id = ${id}::uuid FOR SHARE`;
+  const volume = await tx.volume.findUnique({ where: { id } });
+  if (!volume) throw new NotFoundError('Volume', path);
+  if (volume.projectId !== projectId)
+    throw ValidationError.of(path, 'The Volume belongs to another project.');
+  await requireIdle(tx, { volumeId: id }, volume.name);
+  return volume;
+}
+
+async function checkSnapshot(
+  { tx, viewer }: Context,
+  volume: Volume,
+  id: string,
+  path: readonly string[],
+): Promise<void> {
+  const columns = { id: true, state: true, virtualMachineId: true };
+  const snapshot = await requireVisible<Pick<VmSnapshot, 'state' | 'virtualMachineId'>>(
+    tx,
+    entityCalled('VirtualMachineSnapshot'),
+    viewer,
+    id,
+    columns,
+    path,
+  );
+  if (volume.attachedVmId !== snapshot.virtualMachineId)
+    throw ValidationError.of(path, 'is not of the machine that the volume is attached to');
+  if (snapshot.state !== 'AVAILABLE')
+    throw new InvalidStateError('Copying the snapshot', snapshot.state, []);
+}
+
+async function fromImage(
+  { tx, viewer }: Context,
+  projectId: string,
+  id: string,
+  linked: boolean,
+  path: readonly string[],
+): Promise<Origin> {
+  await requireVisible(tx, entityCalled('Image'), viewer, id, undefined, path);
+  await tx.$queryRaw`SELECT id FROM images WHERE id = ${id}::uuid FOR SHARE`;
+  const image = await tx.image.findFirst({ where: { AND: [{ id }, imagesUsableBy(projectId)] } });
+  if (!image) throw ValidationError.of(path, 'The Image belongs to another project.');
+  if (image.phase !== 'AVAILABLE')
+    throw new InvalidStateError('Using the image', image.phase, [], image.errorMessage);
+  if (image.format === 'ISO')
+    throw ValidationError.of(path, 'is a disc to install from; put it into a CD-ROM drive');
+  return {
+    poolId: image.poolId,
+    leastBytes: leastDiskOf(image),
+    linked,
+    parentId: null,
+    stored: stored('IMAGE', id, linked),
+  };
+}
+
+function leastDiskOf({ minDiskGib, sizeBytes }: Image): bigint {
+  const least = BigInt(minDiskGib) * GIB;
+  const content = ((sizeBytes + GIB - 1n) / GIB) * GIB;
+  return least > content ? least : content;
+}
+
+/** Entities of modules that build on this one; all are declared when the schema is built. */
+function entityCalled(type: string): Entity {
+  const entity = findEntity(type);
+  if (!entity) throw new Error(`no module declares ${type}`);
+  return entity;
+}
