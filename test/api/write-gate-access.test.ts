@@ -38,6 +38,7 @@ const TABLE = `
   bulkStartVirtualMachines      N        F      F        F       +        N
   bulkStopVirtualMachines       N        F      F        F       +        N
   cancelTask                    N        F      F        F       +        N
+  cloneVirtualMachine           N        F      F        F       +        N
   cloneVolume                   N        F      F        F       +        N
   cordonHypervisorNode          F        F      F        F       F        N
   createCluster                 F        F      F        F       F        F

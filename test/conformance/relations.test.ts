@@ -17,6 +17,14 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'User.memberships -> ProjectMember': 'a part of the user, listed without pages',
   'User.tokens -> ApiToken': 'credentials are not shown',
   'HypervisorNode.tokens -> ApiToken': 'credentials are not shown',
+  'HypervisorNode.incomingTasks -> Task': 'tasks(filter: { targetNode: ... })',
+  'VirtualMachineSnapshot.currentOf -> VirtualMachine': 'its machine says which one is current',
+  'Image.shares -> ImageShare': 'sharedWith: the projects, listed without pages',
+  'Project.sharedImages -> ImageShare': 'they are among the images that its members see',
+  'NetworkInterface.addresses -> IpAddress': 'ipAddresses: plain values',
+  'VirtualNetwork.addresses -> IpAddress': 'reached through the interfaces that hold them',
+  'NetworkInterface.securityGroups -> InterfaceSecurityGroup': 'a list without pages',
+  'SecurityGroup.interfaces -> InterfaceSecurityGroup': 'reached through the machines',
 };
 /** Fields of the graph that no relation of the data model stands behind. */
 const EXTRA: Readonly<Record<string, string>> = {

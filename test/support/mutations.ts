@@ -172,6 +172,11 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   rebootVirtualMachine: power('RUNNING'),
   resetVirtualMachine: power('RUNNING'),
   suspendVirtualMachine: power('RUNNING'),
+  cloneVirtualMachine: asAdmin(async ({ world: { seed }, project }) => {
+    const vm = await seed.vm(project);
+    await seed.volume(project, await seed.pool(), { attachedVmId: vm.uuid, phase: 'IN_USE' });
+    return { id: vm.id, name: fresh('clone') };
+  }),
   resizeVirtualMachine: edit(({ world, project }) => world.seed.vm(project), {
     cpu: { cores: 2 },
   }),

@@ -220,6 +220,7 @@ export async function populate({ db }: Data): Promise<Populated> {
       resourceName: 'web',
       virtualMachineId: i % 5 ? machine(0) : null,
       nodeId: i % 4 ? hub(nodes, i) : null,
+      targetNodeId: i % 3 ? hub(nodes, i) : null,
       volumeId: i % 3 ? hub(volumes, i) : null,
       imageId: i % 4 ? hub(images, i) : null,
       poolId: i % 5 ? hub(pools, i) : null,

@@ -99,6 +99,7 @@ async function done(context: RunContext, task: Task, report: JobReport): Promise
     end = SUCCESS,
     result,
     continued,
+    afterwards,
   } = await job.done(context, task, report.result);
   const written = continued
     ? await writeTask(context, task, continued as Prisma.TaskUncheckedUpdateManyInput)
@@ -106,7 +107,8 @@ async function done(context: RunContext, task: Task, report: JobReport): Promise
         resultType: result?.type ?? null,
         resultId: result?.id ?? null,
       });
-  return [...(written ? [{ ...written, derived: false }] : []), ...changed];
+  const after = (await afterwards?.()) ?? [];
+  return [...(written ? [{ ...written, derived: false }] : []), ...changed, ...after];
 }
 
 async function failed(context: RunContext, task: Task, end: TaskEnd): Promise<Change[]> {

@@ -51,6 +51,24 @@ export function imagesUsableBy(projectId: string) {
 }
 
 /**
+ * A volume of a machine that is off, as a source: attached as it is, nobody writes to it, and nobody will before the copy is whole.
+ * Its row is locked against growing and deletion until the commit; from then on the copy's `parent_id` holds it.
+ */
+export async function originOfAttached({ tx }: Pick<Context, 'tx'>, id: string): Promise<Origin> {
+  await tx.$queryRaw`SELECT id FROM volumes WHERE id = ${id}::uuid FOR SHARE`;
+  const volume = await tx.volume.findUniqueOrThrow({ where: { id } });
+  if (volume.phase !== 'IN_USE') decideVolume('CLONE', volume.phase);
+  await requireIdle(tx, { volumeId: id }, volume.name);
+  return {
+    poolId: volume.poolId,
+    leastBytes: volume.sizeBytes,
+    linked: false,
+    parentId: id,
+    stored: stored('CLONE', id, false),
+  };
+}
+
+/**
  * Finds the source and checks that the caller sees it, that the project may use it, and that it is in a state to be copied.
  * @param path the input field that names it
  */

@@ -81,6 +81,8 @@ export interface JobDone {
   /** When what the agent did came too late to count. */
   readonly end?: TaskEnd;
   readonly result?: { readonly type: string; readonly id: string };
+  /** What begins when the task has ended: an object can have one unfinished task only. */
+  readonly afterwards?: () => Promise<readonly Change[]>;
   /** The task goes on with these columns instead of ending. */
   readonly continued?: Partial<Pick<Task, 'nodeId' | 'generation' | 'progressPercent'>> & {
     readonly details: object;

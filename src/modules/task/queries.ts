@@ -104,6 +104,7 @@ export const tasks = declareList(TaskEntity, {
     image: ref('imageId', 'Image'),
     storagePool: ref('poolId', 'StoragePool'),
     hypervisorNode: ref('nodeId', 'HypervisorNode'),
+    targetNode: ref('targetNodeId', 'HypervisorNode'),
     project: ref('projectId', 'Project'),
     createdAt: range(),
     finishedAt: range(),

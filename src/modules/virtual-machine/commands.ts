@@ -9,27 +9,24 @@ import {
   AlreadyExistsError,
   InvalidStateError,
   NoSuitableNodeError,
+  PoolExhaustedError,
   QuotaExceededError,
   SubnetExhaustedError,
+  ValidationError,
 } from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { ProjectEntity } from '../project/queries.js';
-import { claimQuota } from '../project/quota.js';
 import { readIdle } from './begin.js';
-import { usageChange } from './changes.js';
-import { additionChanges, attachInterfaces } from './interfaces.js';
-import { choosePlacement, placementSettings } from './place-vm.js';
+import { newDisksInput, planDisks } from './disk-plans.js';
+import { makeMachine } from './make-vm.js';
+import './provision-kinds.js';
 import { VirtualMachineEntity } from './queries.js';
-import { attachVolumes, checkReferences, groupIdsOf } from './references.js';
-import { resourcesOf, specInput } from './spec.js';
+import { checkReferences } from './references.js';
+import { resourcesOf, specFaults, specInput } from './spec.js';
 
 const resourceType = 'VirtualMachine';
 
-/**
- * Everything is checked before anything is written; the quota's row is locked late, so that parallel creations
- * wait for each other as briefly as possible, and addresses, which machines of other projects wait for, come after it.
- * Placement is decided, not claimed: a stopped machine holds no node.
- */
+/** Everything is checked before anything is written. With new disks, a task makes them; with `startOnCreate`, it is started then. */
 export const createVirtualMachine = defineCommand({
   name: 'virtualMachine.create',
   resourceType,
@@ -45,73 +42,42 @@ export const createVirtualMachine = defineCommand({
     description: optional(description),
     labels: optional(labels),
     spec: specInput,
+    newDisks: newDisksInput,
     deletionProtected: optional(z.boolean()),
+    startOnCreate: optional(z.boolean()),
   }),
   errors: [
     AlreadyExistsError,
     QuotaExceededError,
+    PoolExhaustedError,
     NoSuitableNodeError,
     InvalidStateError,
     SubnetExhaustedError,
     AddressInUseError,
   ],
   label: (input) => input.name,
-  async run(context, { projectId, spec, ...fields }) {
-    const { tx, viewer, newId, services } = context;
-    await checkReferences(context, projectId, spec);
-    const resources = resourcesOf(spec);
-    const request = {
-      resources,
-      constraints: spec.placement,
-      clusterId: spec.placement?.clusterId ?? null,
-      preferredNodeId: null,
-    };
-    const { placement, candidates } = await choosePlacement(
-      tx,
-      projectId,
-      request,
-      placementSettings(services),
+  async run(context, { newDisks = [], startOnCreate = false, ...wanted }) {
+    const { projectId, spec } = wanted;
+    const parts = [...(spec.disks ?? []), ...newDisks.map((disk) => ({ ...disk, volumeId: '' }))];
+    const faults = specFaults({ ...spec, disks: parts }).filter(
+      ({ path }) => path[1] !== 'volumeId',
     );
-    const best = candidates.find((node) => node.id === placement.ranked[0]);
-    const id = newId();
-    await claimQuota(tx, projectId, {
-      virtualMachines: 1,
-      vcpus: resources.vcpus,
-      memoryMib: resources.memoryMib,
+    if (faults.length > 0) throw new ValidationError(faults);
+    await checkReferences(context, projectId, spec);
+    const machine = { name: wanted.name, resources: resourcesOf(spec) };
+    const made = await makeMachine(context, {
+      ...wanted,
+      disks: await planDisks(context, projectId, machine, newDisks),
+      start: startOnCreate,
+      operation: 'PROVISION',
     });
-    const after = await tx.virtualMachine.create({
-      data: {
-        id,
-        projectId,
-        name: fields.name,
-        ...present(fields),
-        spec: spec as object,
-        resources: { ...resources },
-        clusterId: best?.clusterId ?? null,
-        createdById: viewer.userId,
-      },
-    });
-    const groups = groupIdsOf(spec);
-    if (groups.length > 0) {
-      await tx.vmSecurityGroup.createMany({
-        data: groups.map((securityGroupId) => ({ virtualMachineId: id, securityGroupId })),
-      });
-    }
-    const nics = (spec.nics ?? []).map((nic, i) => ({
-      nic,
-      position: i,
-      path: ['spec', 'nics', String(i)],
-    }));
-    const wires = await attachInterfaces(context, after, nics);
-    const volumes = await attachVolumes(tx, id, spec);
     return {
-      result: { virtualMachineId: id, placement: placement.verdicts },
-      changed: [
-        { type: resourceType, id, before: null, after },
-        ...additionChanges(after, wires),
-        ...volumes.map((v) => ({ type: 'Volume', id: v.after.id, ...v })),
-        usageChange(projectId),
-      ],
+      result: {
+        virtualMachineId: made.vm.id,
+        taskId: made.task?.id ?? null,
+        placement: made.placement,
+      },
+      changed: made.changed,
     };
   },
 });

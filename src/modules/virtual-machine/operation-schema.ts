@@ -1,12 +1,14 @@
 /** Mutations of virtual machines beyond power: size, place, project, devices and console. */
 import { expectedVersion, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
+import { cloneVirtualMachine } from './clone-command.js';
 import { issueConsoleTicket, redeemConsoleTicket } from './console-commands.js';
 import * as devices from './device-commands.js';
 import { migrateVirtualMachine } from './migrate-command.js';
 import { moveVirtualMachine } from './move-command.js';
 import { resizeVirtualMachine } from './resize-command.js';
 import { taskPart, virtualMachinePart } from './schema.js';
+import { CloneMode } from './spec-enums.js';
 import { CpuInput, DiskInput, MemoryInput } from './spec-inputs.js';
 
 const entities = { virtualMachine: virtualMachinePart, task: taskPart };
@@ -19,6 +21,24 @@ mutationField('resizeVirtualMachine', resizeVirtualMachine, {
     cpu: t.field({ type: CpuInput, description: 'Its processors.' }),
     memory: t.field({ type: MemoryInput, description: 'Its memory.' }),
     expectedVersion: expectedVersion(t),
+  }),
+  entities,
+});
+
+mutationField('cloneVirtualMachine', cloneVirtualMachine, {
+  description:
+    'Makes a copy of a virtual machine in its project, with volumes, MAC and IP addresses of its own. One that is not off is cloned from a snapshot.',
+  input: (t) => ({
+    id: target(t, 'virtual machine to copy'),
+    name: t.string({
+      required: true,
+      description: 'The name of the clone; unique in the project.',
+    }),
+    description: t.string({ description: 'For people; as the original, if not given.' }),
+    labels: t.field({ type: 'JSON', description: 'Its labels; as the original, if not given.' }),
+    mode: t.field({ type: CloneMode, description: 'FULL if not given.' }),
+    snapshotId: t.id({ description: 'The snapshot to copy; needed for LINKED.' }),
+    startOnCreate: t.boolean({ description: 'Power it on as soon as it is whole.' }),
   }),
   entities,
 });

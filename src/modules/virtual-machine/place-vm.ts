@@ -63,6 +63,22 @@ export async function poolsOf(
   return pools.map(({ name, assignedNodeIds }) => ({ name, nodeIds: assignedNodeIds }));
 }
 
+/** Of pools that volumes are to be made in, and of volumes that are to be attached. */
+export async function poolsFor(
+  tx: Tx,
+  poolIds: readonly string[],
+  volumeIds: readonly string[],
+): Promise<NonNullable<PlacementRequest['pools']>> {
+  if (poolIds.length + volumeIds.length === 0) return [];
+  const pools = await tx.storagePool.findMany({
+    where: {
+      OR: [{ id: { in: [...poolIds] } }, { volumes: { some: { id: { in: [...volumeIds] } } } }],
+    },
+    select: { name: true, assignedNodeIds: true },
+  });
+  return pools.map(({ name, assignedNodeIds }) => ({ name, nodeIds: assignedNodeIds }));
+}
+
 /** Why a node cannot take this much more. */
 export async function shortfall(
   tx: Tx,

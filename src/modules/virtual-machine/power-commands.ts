@@ -4,15 +4,12 @@ import type { Permission } from '../../core/authz.js';
 import { defineCommand, type Outcome, type RunContext } from '../../core/command.js';
 import { idOf, optional } from '../../core/input.js';
 import { InvalidStateError, NoSuitableNodeError } from '../../errors.js';
-import type { VirtualMachine } from '../../gen/client/client.js';
-import { capacityOf } from '../node/rules.js';
 import { beginTask, type OperationResult, readIdle, taskChanges } from './begin.js';
 import { capacityChange } from './changes.js';
-import { claimPlacement, placementSettings, poolsOf } from './place-vm.js';
 import './power-kinds.js';
 import { VirtualMachineEntity } from './queries.js';
 import { decide, type PowerOperation, stopsByForce } from './rules.js';
-import type { VmSpec } from './spec.js';
+import { placeForStart } from './start.js';
 
 const resourceType = 'VirtualMachine';
 
@@ -39,23 +36,6 @@ async function operate(
   const changed = taskChanges(before, after, task);
   if (placed.nodeId) changed.push(capacityChange(placed.nodeId));
   return { result: { virtualMachineId: id, taskId: task.id }, changed };
-}
-
-/** A machine that crashed still holds its capacity and starts where it is; a stopped one is placed anew. */
-async function placeForStart(
-  { tx, services }: RunContext,
-  vm: VirtualMachine,
-): Promise<{ nodeId?: string; capacityClaimed?: boolean }> {
-  if (vm.capacityClaimed) return {};
-  const request = {
-    resources: capacityOf(vm.resources),
-    constraints: (vm.spec as unknown as VmSpec).placement,
-    clusterId: vm.clusterId,
-    preferredNodeId: vm.nodeId,
-    pools: await poolsOf(tx, vm.id),
-  };
-  const nodeId = await claimPlacement(tx, vm.projectId, request, placementSettings(services));
-  return { nodeId, capacityClaimed: true };
 }
 
 const target = z.object({ id: idOf('VirtualMachine') });

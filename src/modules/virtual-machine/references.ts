@@ -140,14 +140,19 @@ export async function detachVolumes(
   vmId: string,
   volumeIds?: readonly string[],
 ): Promise<{ before: Volume; after: Volume }[]> {
-  const freed = await tx.volume.updateManyAndReturn({
-    where: { attachedVmId: vmId, ...(volumeIds ? { id: { in: [...volumeIds] } } : {}) },
-    data: { phase: 'READY', attachedVmId: null, devicePath: '' },
+  const where = { attachedVmId: vmId, ...(volumeIds ? { id: { in: [...volumeIds] } } : {}) };
+  const held = new Map((await tx.volume.findMany({ where })).map((volume) => [volume.id, volume]));
+  const free = { attachedVmId: null, devicePath: '' };
+  // One that is broken stays so: only its owner can tell what it still holds.
+  const broken = { ...where, phase: 'ERROR' } as const;
+  const freed = [
+    ...(await tx.volume.updateManyAndReturn({ where: broken, data: free })),
+    ...(await tx.volume.updateManyAndReturn({ where, data: { ...free, phase: 'READY' } })),
+  ];
+  return freed.flatMap((after) => {
+    const before = held.get(after.id);
+    return before ? [{ before, after }] : [];
   });
-  return freed.map((after) => ({
-    before: { ...after, phase: 'IN_USE' as const, attachedVmId: vmId },
-    after,
-  }));
 }
 
 export function groupIdsOf(spec: VmSpec): string[] {

@@ -36,7 +36,7 @@ import {
 } from './queries.js';
 import { allowedOperations } from './rules.js';
 import { readSpec } from './spec.js';
-import { VmSpecInput } from './spec-inputs.js';
+import { NewDiskInput, VmSpecInput } from './spec-inputs.js';
 import { VmResourcesType, VmSpecType } from './spec-schema.js';
 
 export const VirtualMachineRef = builder.prismaNode('VirtualMachine', {
@@ -181,7 +181,7 @@ export const taskPart = {
 
 mutationField('createVirtualMachine', createVirtualMachine, {
   description:
-    'Creates a virtual machine, stopped. Everything is checked first: project, quota, references, and that a node could take it.',
+    'Creates a virtual machine. Everything is checked first: project, quota, references, and that a node could take it. With new disks, a task makes their volumes; it can be started when it is whole.',
   input: (t) => ({
     projectId: t.id({ required: true, description: 'The project that it belongs to.' }),
     name: t.string({
@@ -191,11 +191,16 @@ mutationField('createVirtualMachine', createVirtualMachine, {
     description: t.string({ description: 'For people.' }),
     labels: t.field({ type: 'JSON', description: 'Key and value pairs of your own.' }),
     spec: t.field({ type: VmSpecInput, required: true, description: 'What it is made of.' }),
+    newDisks: t.field({
+      type: [NewDiskInput],
+      description: 'Disks whose volumes are made with it, beside those of the spec.',
+    }),
+    startOnCreate: t.boolean({ description: 'Power it on as soon as it is whole.' }),
     deletionProtected: t.boolean({
       description: 'Refuse to delete it until this is switched off.',
     }),
   }),
-  entities: { virtualMachine: virtualMachinePart },
+  entities: { virtualMachine: virtualMachinePart, task: taskPart },
   fields: (t) => ({
     placement: t.field({
       type: [VerdictType],

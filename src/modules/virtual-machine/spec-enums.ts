@@ -67,3 +67,7 @@ export const ProvisioningMethod = kind(
     NONE: 'Nothing.',
   },
 );
+export const CloneMode = kind('VirtualMachineCloneMode', 'How the volumes of a clone are made.', {
+  FULL: 'Copied: they stand on their own.',
+  LINKED: 'Sharing the blocks of a snapshot: made at once, and bound to it.',
+});

@@ -1,5 +1,7 @@
 /** The spec of a virtual machine as an input. Limits are checked in spec.ts. */
 import { builder } from '../../graphql/builder.js';
+import { VolumeProvisioningEnum } from '../storage/queries.js';
+import { VolumeSourceInput } from '../storage/volume-mutations.js';
 import * as kinds from './spec-enums.js';
 
 const required = (description: string) => ({ required: true as const, description });
@@ -28,6 +30,30 @@ export const DiskInput = builder.inputType('VirtualMachineDiskInput', {
   fields: (t) => ({
     name: t.string(required('Unique within the machine.')),
     volumeId: t.id(required('A READY volume of the project; it is attached.')),
+    bus: t.field({ type: kinds.DiskBus, description: 'How the guest sees it.' }),
+    cache: t.field({ type: kinds.DiskCache, description: 'How writes are cached.' }),
+    bootOrder: t.int({ description: 'Its turn when booting.' }),
+    iopsLimit: t.int({ description: 'Operations a second at most.' }),
+  }),
+});
+
+export const NewDiskInput = builder.inputType('VirtualMachineNewDiskInput', {
+  description: 'A disk whose volume is made together with the machine.',
+  fields: (t) => ({
+    name: t.string(required('Unique within the machine.')),
+    storagePoolId: t.id(required('Where the volume is to be.')),
+    sizeGib: t.int({ description: 'In GiB; as large as its source needs, if not given.' }),
+    provisioning: t.field({
+      type: VolumeProvisioningEnum,
+      description: 'When it takes its space; as the pool says, if not given.',
+    }),
+    source: t.field({
+      type: VolumeSourceInput,
+      description: 'What it is filled from; nothing, if not given.',
+    }),
+    volumeName: t.string({
+      description: 'The name of the volume; made of the names of machine and disk, if not given.',
+    }),
     bus: t.field({ type: kinds.DiskBus, description: 'How the guest sees it.' }),
     cache: t.field({ type: kinds.DiskCache, description: 'How writes are cached.' }),
     bootOrder: t.int({ description: 'Its turn when booting.' }),

@@ -1,0 +1,90 @@
+/** Volumes that are made together with their machine: what a caller asks for, and what is checked before anything is written. */
+import { z } from 'zod';
+import type { RunContext } from '../../core/command.js';
+import { idOf, name, optional } from '../../core/input.js';
+import { ValidationError } from '../../errors.js';
+import { VolumeProvisioning } from '../../gen/client/enums.js';
+import { imageShortfalls } from '../image/rules.js';
+import { GIB } from '../storage/rules.js';
+import { type Origin, resolveSource, sourceInput } from '../storage/volume-sources.js';
+import { diskInput, type VmResources, type VmSpec } from './spec.js';
+
+/** A disk as in a spec, with what its volume is made of in place of the volume. */
+export const newDiskInput = diskInput.omit({ volumeId: true }).extend({
+  storagePoolId: idOf('StoragePool'),
+  sizeGib: optional(z.number().int().min(1).max(65_536)),
+  provisioning: optional(z.enum(VolumeProvisioning)),
+  source: optional(sourceInput),
+  volumeName: optional(name),
+});
+export const newDisksInput = optional(z.array(newDiskInput).max(64));
+export type NewDisk = z.output<typeof newDiskInput>;
+
+/** One volume that is to be made, and the disk that it is to be. */
+export interface DiskPlan {
+  readonly disk: Omit<NonNullable<VmSpec['disks']>[number], 'volumeId'>;
+  readonly volumeName: string;
+  readonly poolId: string;
+  readonly sizeBytes: bigint | null;
+  readonly provisioning: VolumeProvisioning | undefined;
+  readonly origin: Origin | null;
+}
+
+/** Throws with the path of the culprit in `newDisks`. */
+export async function planDisks(
+  context: RunContext,
+  projectId: string,
+  machine: { readonly name: string; readonly resources: VmResources },
+  disks: readonly NewDisk[],
+): Promise<DiskPlan[]> {
+  const plans: DiskPlan[] = [];
+  for (const [i, wanted] of disks.entries()) {
+    const path = ['newDisks', String(i)];
+    const { storagePoolId, sizeGib, provisioning, source, volumeName, ...disk } = wanted;
+    const origin = source
+      ? await resolveSource(context, projectId, source, [...path, 'source'])
+      : null;
+    if (source?.imageId !== undefined)
+      await requireRoom(context, source.imageId, machine.resources, sizeGib, path);
+    if (origin === null && sizeGib === undefined)
+      throw ValidationError.of([...path, 'sizeGib'], 'is needed for an empty volume');
+    plans.push({
+      disk,
+      volumeName: volumeName ?? `${machine.name}-${disk.name}`.slice(0, 63),
+      poolId: storagePoolId,
+      sizeBytes: sizeGib === undefined ? null : BigInt(sizeGib) * GIB,
+      provisioning,
+      origin,
+    });
+  }
+  requireOneSnapshot(plans);
+  return plans;
+}
+
+async function requireRoom(
+  { tx }: RunContext,
+  imageId: string,
+  { vcpus, memoryMib }: VmResources,
+  diskGib: number | undefined,
+  path: readonly string[],
+): Promise<void> {
+  const image = await tx.image.findUniqueOrThrow({ where: { id: imageId } });
+  const given = { vcpus, memoryMib, ...(diskGib === undefined ? {} : { diskGib }) };
+  const issues = imageShortfalls(image, given).map(({ resource, message }) => ({
+    path:
+      resource === 'diskGib'
+        ? [...path, 'sizeGib']
+        : ['spec', resource === 'vcpus' ? 'cpu' : 'memory'],
+    message,
+  }));
+  if (issues.length > 0) throw new ValidationError(issues);
+}
+
+/** The machine's one job can go back to one point in time. */
+function requireOneSnapshot(plans: readonly DiskPlan[]): void {
+  const snapshots = plans.flatMap(({ origin }) =>
+    origin?.stored.type === 'SNAPSHOT' ? [origin.stored.id] : [],
+  );
+  if (new Set(snapshots).size > 1)
+    throw ValidationError.of(['newDisks'], 'the sources must be of one snapshot');
+}
