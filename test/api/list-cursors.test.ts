@@ -145,7 +145,7 @@ describe('a cursor', () => {
         if (!list) return;
         await expectNoBug(list, { [argument]: encode(cursor), orderBy: { field, direction } });
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 
@@ -168,7 +168,7 @@ describe('a cursor', () => {
           await expectNoBug(list, { before: cursor.slice(0, place), orderBy: { field } });
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 

@@ -125,7 +125,7 @@ describe('a filter', () => {
     const cases = fc.oneof(...lists.map((list) => any(list).map((tree) => ({ list, tree }))));
     await fc.assert(
       fc.asyncProperty(cases, ({ list, tree }) => expectFinds(list, tree.filter, tree.holds)),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 });
@@ -195,7 +195,7 @@ describe('texts', () => {
         const codes = answer.errors.map(({ extensions }) => extensions.code);
         expect(codes).toEqual(page ? [] : ['BAD_USER_INPUT']);
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 });

@@ -16,7 +16,7 @@ import { OPERATION_NAMES } from '../support/vm-states.js';
 import { ADAPTERS, createCrowdApp, openPatientData, recount } from './crowd.js';
 
 const CALLERS = 6;
-const CALLS_EACH = 40;
+const CALLS_EACH = 25;
 /** Two nodes of four processors each, and up to sixteen machines that want one. */
 const VCPUS = 4;
 const MAX_MACHINES = 16;
