@@ -54,6 +54,21 @@ export async function beginTask(
   return { after, task: await createTask(context, after, operation, { force, ...task }) };
 }
 
+/** Whether it is off and stays so: one that its node has lost is STOPPED too, holds its capacity, and is being brought back. */
+export function isOff(vm: Pick<VirtualMachine, 'powerState' | 'capacityClaimed'>): boolean {
+  return vm.powerState === 'STOPPED' && !vm.capacityClaimed;
+}
+
+/** Locks the machine's row until the commit. Throws ConflictError when it is not as it was read: a decision was made from that. */
+export async function holdAsRead(tx: Tx, vm: VirtualMachine): Promise<void> {
+  const { id, generation, powerState, capacityClaimed } = vm;
+  const held = await tx.$queryRaw<unknown[]>`
+    SELECT id FROM virtual_machines
+    WHERE id = ${id}::uuid AND generation = ${generation} AND power_state = ${powerState}::power_state
+      AND capacity_claimed = ${capacityClaimed} FOR UPDATE`;
+  if (held.length === 0) throw new ConflictError(resourceType, null);
+}
+
 /**
  * Begins a job about a machine, which goes on being what it is meanwhile. The machine must still be as it was read;
  * that no other task is at work on it is for the unique index of unfinished tasks to judge.
@@ -64,11 +79,7 @@ export async function beginJob(
   operation: TaskOperation,
   columns: TaskColumns,
 ): Promise<Task> {
-  const { id, generation, powerState } = vm;
-  const held = await context.tx.$queryRaw<unknown[]>`
-    SELECT id FROM virtual_machines
-    WHERE id = ${id}::uuid AND generation = ${generation} AND power_state = ${powerState}::power_state FOR UPDATE`;
-  if (held.length === 0) throw new ConflictError(resourceType, null);
+  await holdAsRead(context.tx, vm);
   return createTask(context, vm, operation, {
     deadlineAt: new Date(context.now.getTime() + context.services.config.tasks.jobTimeoutMs),
     ...columns,

@@ -17,6 +17,7 @@ import { capacityOf } from '../node/rules.js';
 import { ProjectEntity } from '../project/queries.js';
 import { claimQuota, releaseQuota } from '../project/quota.js';
 import { VolumeEntity } from '../storage/queries.js';
+import { imagesUsableBy } from '../storage/volume-sources.js';
 import { readIdle } from './begin.js';
 import { usageChange } from './changes.js';
 import { VirtualMachineEntity } from './queries.js';
@@ -106,8 +107,7 @@ async function refuseTies(
   const images = await tx.image.findMany({
     where: {
       id: { in: spec?.cdroms?.map((cdrom) => cdrom.imageId) ?? [] },
-      projectId: foreign,
-      public: false,
+      NOT: imagesUsableBy(projectId),
     },
     select: { name: true },
   });
