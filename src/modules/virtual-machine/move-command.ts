@@ -101,7 +101,13 @@ async function refuseTies(
     select: { name: true },
   });
   const networks = await tx.virtualNetwork.findMany({
-    where: { id: { in: spec?.nics?.map((nic) => nic.networkId) ?? [] }, projectId: foreign },
+    where: {
+      projectId: foreign,
+      OR: [
+        { id: { in: spec?.nics?.map((nic) => nic.networkId) ?? [] } },
+        { networkInterfaces: { some: { virtualMachineId: vm.id } } }, // what it got, whatever it asked for
+      ],
+    },
     select: { name: true },
   });
   const images = await tx.image.findMany({
