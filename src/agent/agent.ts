@@ -145,7 +145,8 @@ function createReporter(
       });
     }
     for (const id of answer.unknownVirtualMachineIds) hypervisor.remove(id);
-    jobs.sync(answer.jobs);
+    // An overtaken report is answered with nothing at all, which does not mean that the jobs are over.
+    if (answer.accepted) jobs.sync(answer.jobs);
     const busy =
       answer.assignments.length + answer.jobs.length > 0 ||
       observed.some((vm) => vm.progressPercent !== null);

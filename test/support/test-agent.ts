@@ -87,7 +87,7 @@ export async function createTestAgent(
         });
       }
       for (const id of answer.unknownVirtualMachineIds) hypervisor.remove(id);
-      jobs.sync(answer.jobs);
+      if (answer.accepted) jobs.sync(answer.jobs);
       return answer;
     },
     restart() {

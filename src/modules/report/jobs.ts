@@ -35,6 +35,7 @@ export async function followJobs(
     if (report) changed.push(...(await follow(context, task, report)));
     if (ends || jobs.length >= MAX_JOBS) continue;
     const job = await describe(context, task);
+    if (job === 'later') continue;
     if ('taskId' in job) jobs.push(job);
     else changed.push(...(await failed(context, task, job)));
   }
@@ -45,8 +46,10 @@ export async function followJobs(
 async function describe(
   { tx, services }: RunContext,
   task: Task,
-): Promise<JobResultPart | TaskEnd> {
+): Promise<JobResultPart | TaskEnd | 'later'> {
   try {
+    const begins = task.status === 'PENDING' ? await kindOf(task).job?.mayBegin?.(tx, task) : 'now';
+    if (begins !== undefined && begins !== 'now') return begins;
     const parts = await kindOf(task).job?.describe(tx, task, services);
     const { operation, cancelRequested: cancel } = task;
     return { ...parts, taskId: encodeGlobalId('Task', task.id), operation, cancel };

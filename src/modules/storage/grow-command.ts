@@ -3,9 +3,7 @@ import { z } from 'zod';
 import { defineCommand, type RunContext } from '../../core/command.js';
 import { idOf } from '../../core/input.js';
 import { readForEdit } from '../../core/versioned.js';
-import type { Tx } from '../../data/client.js';
 import {
-  BusyError,
   ConflictError,
   InvalidStateError,
   NoSuitableNodeError,
@@ -25,20 +23,9 @@ import { VolumeEntity } from './queries.js';
 import { claimOf, decideVolume, gibOf, wantedSize } from './rules.js';
 import { sizeInputs, type VolumeTaskResult } from './volume-commands.js';
 import type { GrowDetails } from './volume-kinds.js';
+import { requireNotCopied } from './volume-sources.js';
 
 const resourceType = 'Volume';
-
-/**
- * Refuses while a full copy is made of the volume: it must not change under the agent's hands. Linked copies have a point in time
- * of their own.
- * @throws BusyError that names the copy's task
- */
-export async function requireNotCopied(tx: Tx, volume: Volume): Promise<void> {
-  const copy = await tx.volume.findFirst({ where: { parentId: volume.id, phase: 'CREATING' } });
-  if (!copy) return;
-  await requireIdle(tx, { volumeId: copy.id }, copy.name);
-  throw new BusyError(`${copy.name} is being copied from ${volume.name}.`);
-}
 
 export const growVolume = defineCommand({
   name: 'volume.grow',

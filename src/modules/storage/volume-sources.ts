@@ -7,7 +7,8 @@ import type { RunContext } from '../../core/command.js';
 import { type Entity, findEntity, requireVisible } from '../../core/entity.js';
 import { idOf, optional } from '../../core/input.js';
 import { readKey } from '../../core/json-part.js';
-import { InvalidStateError, NotFoundError, ValidationError } from '../../errors.js';
+import type { Tx } from '../../data/client.js';
+import { BusyError, InvalidStateError, NotFoundError, ValidationError } from '../../errors.js';
 import type { Image, VmSnapshot, Volume } from '../../gen/client/client.js';
 import { requireIdle } from '../task/idle.js';
 import { VolumeEntity } from './queries.js';
@@ -125,8 +126,8 @@ async function checkSnapshot(
   id: string,
   path: readonly string[],
 ): Promise<void> {
-  const columns = { id: true, state: true, virtualMachineId: true };
-  const snapshot = await requireVisible<Pick<VmSnapshot, 'state' | 'virtualMachineId'>>(
+  const columns = { id: true, virtualMachineId: true };
+  const snapshot = await requireVisible<Pick<VmSnapshot, 'virtualMachineId'>>(
     tx,
     entityCalled('VirtualMachineSnapshot'),
     viewer,
@@ -136,8 +137,11 @@ async function checkSnapshot(
   );
   if (volume.attachedVmId !== snapshot.virtualMachineId)
     throw ValidationError.of(path, 'is not of the machine that the volume is attached to');
-  if (snapshot.state !== 'AVAILABLE')
-    throw new InvalidStateError('Copying the snapshot', snapshot.state, []);
+  // Held until the commit: a deletion that begins now waits, and finds the new volume.
+  const [held] = await tx.$queryRaw<{ state: string }[]>`
+    SELECT state::text AS state FROM vm_snapshots WHERE id = ${id}::uuid FOR SHARE`;
+  if (held?.state !== 'AVAILABLE')
+    throw new InvalidStateError('Copying the snapshot', held?.state ?? 'GONE', []);
 }
 
 async function fromImage(
@@ -168,6 +172,18 @@ function leastDiskOf({ minDiskGib, sizeBytes }: Image): bigint {
   const least = BigInt(minDiskGib) * GIB;
   const content = ((sizeBytes + GIB - 1n) / GIB) * GIB;
   return least > content ? least : content;
+}
+
+/**
+ * Refuses while a full copy is made of the volume: it must not change under the agent's hands. Linked copies have a point in time
+ * of their own.
+ * @throws BusyError that names the copy's task
+ */
+export async function requireNotCopied(tx: Tx, volume: Volume): Promise<void> {
+  const copy = await tx.volume.findFirst({ where: { parentId: volume.id, phase: 'CREATING' } });
+  if (!copy) return;
+  await requireIdle(tx, { volumeId: copy.id }, copy.name);
+  throw new BusyError(`${copy.name} is being copied from ${volume.name}.`);
 }
 
 /** Entities of modules that build on this one; all are declared when the schema is built. */

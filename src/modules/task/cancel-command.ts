@@ -18,7 +18,7 @@ export const cancelTask = defineCommand({
   async run(context, { id }) {
     const task = await context.tx.task.findUniqueOrThrow({ where: { id } });
     const result = { taskId: id };
-    if (task.status === 'CANCELLED' || task.cancelRequested) return { result, changed: [] };
+    if (task.status === 'CANCELLED') return { result, changed: [] };
     if (!isUnfinished(task.status))
       throw new InvalidStateError('CANCEL', task.status, [], 'It has ended already.');
     if (kindOf(task).cancellable?.(task) !== true)
@@ -29,6 +29,7 @@ export const cancelTask = defineCommand({
         `${task.operation} goes on to its end.`,
       );
     if (isJob(task)) {
+      if (task.cancelRequested) return { result, changed: [] };
       const change = await writeTask(context, task, { cancelRequested: true });
       return { result, changed: change ? [{ ...change, derived: false }] : [] };
     }

@@ -33,7 +33,8 @@ export function endTask(
 
 /**
  * Ends a task without success and undoes what it had begun. First the machine, then its task, as a report does:
- * in the other order the two would wait for each other.
+ * in the other order the two would wait for each other. Read again once the machine is held: a migration that has
+ * switched nodes meanwhile has something else to undo.
  */
 export async function abandonTask(
   context: RunContext,
@@ -41,8 +42,9 @@ export async function abandonTask(
   end: TaskEnd,
 ): Promise<Change[]> {
   await lockMachine(context, task);
-  const written = await endTask(context, task, end);
-  return written ? [written, ...(await kindOf(task).undo(context, task, end))] : [];
+  const present = await context.tx.task.findUnique({ where: { id: task.id } });
+  const written = present && (await endTask(context, present, end));
+  return written ? [written, ...(await kindOf(present).undo(context, present, end))] : [];
 }
 
 /** Waits for whoever is writing the task's machine, if it has one. */

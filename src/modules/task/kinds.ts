@@ -63,6 +63,8 @@ export interface TaskKind {
     applies?(task: Task): boolean;
     /** @throws UnreadableSecretError: the job cannot be done, and its task fails */
     describe(tx: Tx, task: Task, services: RunContext['services']): Promise<JobParts>;
+    /** Absent: at once. 'later': the agent is not told yet. An end: it cannot be done any more. Asked with each report. */
+    mayBegin?(tx: Tx, task: Task): Promise<'now' | 'later' | TaskEnd>;
     /** Writes that the agent has begun, when that shows. */
     begun?(context: RunContext, task: Task): Promise<Change[]>;
     /** Writes what was done. `goesOn`: the task does not end here, and `continued` is what it is from now on. */

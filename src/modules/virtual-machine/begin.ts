@@ -28,7 +28,8 @@ export async function readIdle(tx: Tx, id: string): Promise<VirtualMachine> {
 
 /**
  * Writes what should be, with the next generation, and the task that watches over it. The machine must still be as it was read:
- * a report that came in meanwhile may have changed what the decision was made from, or given back the capacity it relies on.
+ * a report that came in meanwhile may have changed what the decision was made from, or given back the capacity it relies on,
+ * and a resize of a machine that is off makes what was claimed for its start too little.
  */
 export async function beginTask(
   context: RunContext,
@@ -40,9 +41,9 @@ export async function beginTask(
 ): Promise<{ after: VirtualMachine; task: Task }> {
   const { tx } = context;
   const generation = nextGeneration(before);
-  const { id, powerState, capacityClaimed } = before;
+  const { id, version, powerState, capacityClaimed } = before;
   const [after] = await tx.virtualMachine.updateManyAndReturn({
-    where: { id, generation: before.generation, powerState, capacityClaimed },
+    where: { id, version, generation: before.generation, powerState, capacityClaimed },
     data: {
       generation,
       desiredState: OPERATIONS[operation].desired ?? before.desiredState,
@@ -52,6 +53,21 @@ export async function beginTask(
   });
   if (!after) throw new ConflictError(resourceType, null);
   return { after, task: await createTask(context, after, operation, { force, ...task }) };
+}
+
+/** Whether it is off and stays so: one that its node has lost is STOPPED too, holds its capacity, and is being brought back. */
+export function isOff(vm: Pick<VirtualMachine, 'powerState' | 'capacityClaimed'>): boolean {
+  return vm.powerState === 'STOPPED' && !vm.capacityClaimed;
+}
+
+/** Locks the machine's row until the commit. Throws ConflictError when it is not as it was read: a decision was made from that. */
+export async function holdAsRead(tx: Tx, vm: VirtualMachine): Promise<void> {
+  const { id, version, generation, powerState, capacityClaimed } = vm;
+  const held = await tx.$queryRaw<unknown[]>`
+    SELECT id FROM virtual_machines
+    WHERE id = ${id}::uuid AND version = ${version} AND generation = ${generation} AND power_state = ${powerState}::power_state
+      AND capacity_claimed = ${capacityClaimed} FOR UPDATE`;
+  if (held.length === 0) throw new ConflictError(resourceType, null);
 }
 
 /**
@@ -64,11 +80,7 @@ export async function beginJob(
   operation: TaskOperation,
   columns: TaskColumns,
 ): Promise<Task> {
-  const { id, generation, powerState } = vm;
-  const held = await context.tx.$queryRaw<unknown[]>`
-    SELECT id FROM virtual_machines
-    WHERE id = ${id}::uuid AND generation = ${generation} AND power_state = ${powerState}::power_state FOR UPDATE`;
-  if (held.length === 0) throw new ConflictError(resourceType, null);
+  await holdAsRead(context.tx, vm);
   return createTask(context, vm, operation, {
     deadlineAt: new Date(context.now.getTime() + context.services.config.tasks.jobTimeoutMs),
     ...columns,

@@ -24,6 +24,8 @@ interface Ticket {
   readonly display: string;
   readonly userId: string | null;
   readonly username: string;
+  /** The store forgets it then, sooner or later; this is what counts. */
+  readonly expiresAt: string;
 }
 
 export const issueConsoleTicket = defineCommand({
@@ -59,11 +61,16 @@ export const issueConsoleTicket = defineCommand({
       changed: [],
     };
   },
-  async after({ services, viewer }: Call, { virtualMachineId, nodeId, display }, { token }) {
+  async after(
+    { services, viewer }: Call,
+    { virtualMachineId, nodeId, display, expiresAt },
+    { token },
+  ) {
     const kept: Ticket = {
       virtualMachineId,
       nodeId,
       display,
+      expiresAt,
       userId: viewer?.userId ?? null,
       username: viewer?.name ?? '',
     };
@@ -88,7 +95,7 @@ export const redeemConsoleTicket = defineCommand({
     const key = ephemeralKeys.consoleTicket(hashToken(token));
     const text = await services.ephemeral.get(key);
     const kept = text === null ? null : (JSON.parse(text) as Ticket);
-    if (kept?.nodeId !== nodeId) return null;
+    if (kept?.nodeId !== nodeId || new Date(kept.expiresAt) <= services.clock.now()) return null;
     return dryRun || (await services.ephemeral.delete(key)) ? kept : null;
   },
   async run({ tx, prepared }, { nodeId }) {

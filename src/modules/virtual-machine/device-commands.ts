@@ -3,10 +3,16 @@ import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { idOf, version } from '../../core/input.js';
-import { InvalidStateError, NoSuitableNodeError, ValidationError } from '../../errors.js';
+import {
+  InUseError,
+  InvalidStateError,
+  NoSuitableNodeError,
+  ValidationError,
+} from '../../errors.js';
 import { NO_CAPACITY } from '../node/rules.js';
 import { VolumeEntity } from '../storage/queries.js';
-import type { OperationResult } from './begin.js';
+import { requireNotCopied } from '../storage/volume-sources.js';
+import { isOff, type OperationResult } from './begin.js';
 import { placementSettings, poolsOf, shortfall } from './place-vm.js';
 import { VirtualMachineEntity } from './queries.js';
 import { readForReconfiguration, reconfigure } from './reconfigure.js';
@@ -36,7 +42,8 @@ export const attachVolume = defineCommand({
     const { before, spec } = found;
     await checkReferences(context, before.projectId, { disks: [disk] }, ['disk']);
     const attached = await attachVolumes(tx, virtualMachineId, { disks: [disk] });
-    if (before.nodeId && before.powerState !== 'STOPPED') {
+    for (const { after } of attached) await requireNotCopied(tx, after);
+    if (before.nodeId && !isOff(before)) {
       const { nodeId } = before;
       const pools = await poolsOf(tx, virtualMachineId);
       if (pools.some((pool) => pool.nodeIds.length > 0 && !pool.nodeIds.includes(nodeId))) {
@@ -53,17 +60,21 @@ export const detachVolume = defineCommand({
   ...common,
   name: 'virtualMachine.detachVolume',
   input: target.extend({ volumeId: idOf('Volume') }),
-  errors: [InvalidStateError],
+  errors: [InvalidStateError, InUseError],
   async run(context, { virtualMachineId, volumeId, expectedVersion }) {
     const { tx, viewer } = context;
     const found = await readForReconfiguration(context, virtualMachineId, expectedVersion);
     const { before, spec } = found;
-    const volume = await requireVisible<{ attachedVmId: string | null; phase: string }>(
+    const volume = await requireVisible<{
+      attachedVmId: string | null;
+      phase: string;
+      snapshotCount: number;
+    }>(
       tx,
       VolumeEntity,
       viewer,
       volumeId,
-      { id: true, attachedVmId: true, phase: true },
+      { id: true, attachedVmId: true, phase: true, snapshotCount: true },
       ['volumeId'],
     );
     const result: OperationResult = { virtualMachineId, taskId: null };
@@ -71,6 +82,11 @@ export const detachVolume = defineCommand({
     if (volume.attachedVmId !== virtualMachineId)
       throw ValidationError.of(['volumeId'], 'The volume is attached to another machine.');
     if (volume.phase !== 'IN_USE') throw new InvalidStateError('DETACH', volume.phase, []);
+    // Reverting the machine takes all disks of a snapshot back, so they stay together.
+    if (volume.snapshotCount > 0)
+      throw new InUseError('Volume', [
+        { type: 'VirtualMachineSnapshot', count: volume.snapshotCount, names: [] },
+      ]);
     const disks = spec.disks?.filter((disk) => disk.volumeId !== volumeId);
     return reconfigure(context, before, { ...spec, disks }, { detached: [volumeId] });
   },

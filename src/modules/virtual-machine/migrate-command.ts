@@ -11,7 +11,7 @@ import { ConflictError, InvalidStateError, NoSuitableNodeError } from '../../err
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { NodeEntity } from '../node/queries.js';
 import { capacityOf } from '../node/rules.js';
-import { beginJob, newTask, type OperationResult, readIdle } from './begin.js';
+import { beginJob, isOff, newTask, type OperationResult, readIdle } from './begin.js';
 import { capacityChange } from './changes.js';
 import './migrate-kind.js';
 import { choosePlacement, claimPlacement, placementSettings, poolsOf } from './place-vm.js';
@@ -43,8 +43,10 @@ export const migrateVirtualMachine = defineCommand({
     if (targetNodeId !== undefined && vm.nodeId === targetNodeId)
       return { result: { virtualMachineId: id, taskId: null }, changed: [] };
     decide('MIGRATE', vm.powerState, false);
+    if (vm.powerState === 'STOPPED' && !isOff(vm))
+      throw new InvalidStateError('MIGRATE', vm.powerState, [], 'Its node is bringing it back.');
     const request = await requestFor(context, vm, targetNodeId);
-    return vm.powerState === 'STOPPED' && !vm.capacityClaimed
+    return isOff(vm)
       ? moveStopped(context, vm, request)
       : moveRunning(context, vm, request, timeoutSeconds);
   },

@@ -29,9 +29,13 @@ async function arrive(context: RunContext, task: Task): Promise<JobDone> {
   const { tx } = context;
   const vm = await tx.virtualMachine.findUnique({ where: { id: task.virtualMachineId ?? '' } });
   const { nodeId, targetNodeId } = task;
+  if (!targetNodeId) {
+    const errorMessage = 'The node that it was going to does not exist any more';
+    return { changed: [], end: { status: 'FAILED', errorCode: 'TARGET_GONE', errorMessage } };
+  }
   // Its guest has shut down or crashed on the way: there is nothing to take over.
   const alive = vm?.powerState === 'RUNNING' || vm?.powerState === 'PAUSED';
-  if (!vm || !nodeId || !targetNodeId || !alive || !vm.capacityClaimed || vm.nodeId !== nodeId) {
+  if (!vm || !nodeId || !alive || !vm.capacityClaimed || vm.nodeId !== nodeId) {
     const errorMessage = `It was ${vm?.powerState ?? 'gone'} when the copy was done`;
     const end = { status: 'FAILED', errorCode: 'NOT_RUNNING', errorMessage } as const;
     return { changed: await giveUpTarget(context, task), end };

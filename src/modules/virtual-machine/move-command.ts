@@ -17,6 +17,7 @@ import { capacityOf } from '../node/rules.js';
 import { ProjectEntity } from '../project/queries.js';
 import { claimQuota, releaseQuota } from '../project/quota.js';
 import { VolumeEntity } from '../storage/queries.js';
+import { imagesUsableBy } from '../storage/volume-sources.js';
 import { readIdle } from './begin.js';
 import { usageChange } from './changes.js';
 import { VirtualMachineEntity } from './queries.js';
@@ -100,14 +101,19 @@ async function refuseTies(
     select: { name: true },
   });
   const networks = await tx.virtualNetwork.findMany({
-    where: { id: { in: spec?.nics?.map((nic) => nic.networkId) ?? [] }, projectId: foreign },
+    where: {
+      projectId: foreign,
+      OR: [
+        { id: { in: spec?.nics?.map((nic) => nic.networkId) ?? [] } },
+        { networkInterfaces: { some: { virtualMachineId: vm.id } } }, // what it got, whatever it asked for
+      ],
+    },
     select: { name: true },
   });
   const images = await tx.image.findMany({
     where: {
       id: { in: spec?.cdroms?.map((cdrom) => cdrom.imageId) ?? [] },
-      projectId: foreign,
-      public: false,
+      NOT: imagesUsableBy(projectId),
     },
     select: { name: true },
   });

@@ -10,6 +10,7 @@ import { VirtualNetworkEntity } from '../network/queries.js';
 import { NodeEntity } from '../node/queries.js';
 import { SecurityGroupEntity } from '../security/queries.js';
 import { VolumeEntity } from '../storage/queries.js';
+import { imagesUsableBy } from '../storage/volume-sources.js';
 import type { Nic, VmSpec } from './spec.js';
 
 type Context = Pick<RunContext, 'tx' | 'viewer'>;
@@ -30,7 +31,7 @@ async function requireAll(
     const row = found.get(id);
     if (!row) throw new NotFoundError(entity.type, path);
     const owner = entity.projectColumn ? row[entity.projectColumn] : null;
-    if (owner !== null && owner !== projectId && row.public !== true) {
+    if (owner !== null && owner !== projectId) {
       throw ValidationError.of(path, `The ${entity.type} belongs to another project.`);
     }
   }
@@ -67,16 +68,8 @@ export async function checkReferences(
   }
   const wired = nics.map((nic, i) => ({ nic, path: ['spec', 'nics', String(i)] }));
   await checkNics(context, projectId, wired);
-  const images = await requireAll(
-    context,
-    ImageEntity,
-    cdroms.map((c, i) => ({ id: c.imageId, path: at('cdroms', i, 'imageId') })),
-    projectId,
-  );
-  for (const image of images.values()) {
-    if (image.phase !== 'AVAILABLE')
-      throw new InvalidStateError('Using the image', String(image.phase), []);
-  }
+  const discs = cdroms.map((c, i) => ({ id: c.imageId, path: at('cdroms', i, 'imageId') }));
+  await checkImages(context, projectId, discs);
   if (placement?.clusterId) {
     await requireAll(
       context,
@@ -89,6 +82,33 @@ export async function checkReferences(
     (placement?.[field] ?? []).map((id) => ({ id, path: ['spec', 'placement', field] })),
   );
   await requireAll(context, NodeEntity, nodes, projectId);
+}
+
+/** Images are held until the commit: one that is being deleted or taken from the project now waits, and finds its user. */
+async function checkImages(
+  { tx, viewer }: Context,
+  projectId: string,
+  wanted: readonly { id: string; path: readonly string[] }[],
+): Promise<void> {
+  if (wanted.length === 0) return;
+  const ids = [...new Set(wanted.map(({ id }) => id))].sort();
+  await tx.$queryRaw`SELECT id FROM images WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR SHARE`;
+  const where = { id: { in: ids } };
+  const seen = await tx.image.findMany({
+    where: { AND: [where, ImageEntity.visibility.where(viewer)] },
+  });
+  const usable = await tx.image.findMany({
+    where: { AND: [where, imagesUsableBy(projectId)] },
+    select: { id: true },
+  });
+  for (const { id, path } of wanted) {
+    const image = seen.find((row) => row.id === id);
+    if (!image) throw new NotFoundError('Image', path);
+    if (!usable.some((row) => row.id === id))
+      throw ValidationError.of(path, 'The Image belongs to another project.');
+    if (image.phase !== 'AVAILABLE')
+      throw new InvalidStateError('Using the image', image.phase, [], image.errorMessage);
+  }
 }
 
 /** Checks what network interfaces refer to; `path`: the input that each came from. */

@@ -9,6 +9,7 @@ import { releaseQuota } from '../project/quota.js';
 import { capacityChange, usageChange } from './changes.js';
 import { readInterfaces, removalChanges } from './interfaces.js';
 import { detachVolumes } from './references.js';
+import { forgetSnapshots } from './snapshot-volumes.js';
 
 /**
  * Removes the row and gives back what it held: volumes become free, quota and capacity are returned.
@@ -16,6 +17,7 @@ import { detachVolumes } from './references.js';
  */
 export async function removeVirtualMachine(tx: Tx, vm: VirtualMachine): Promise<Change[]> {
   const snapshots = await tx.vmSnapshot.count({ where: { virtualMachineId: vm.id } });
+  await forgetSnapshots(tx, vm.id);
   const volumes = await detachVolumes(tx, vm.id);
   const wires = await readInterfaces(tx, vm.id);
   const { count } = await tx.virtualMachine.deleteMany({

@@ -6,10 +6,12 @@ import { z } from 'zod';
 import { defineCommand, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
+import { usageOf } from '../../core/usage.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import {
   AlreadyExistsError,
   ConflictError,
+  InUseError,
   InvalidStateError,
   NoSuitableNodeError,
   NotFoundError,
@@ -19,7 +21,8 @@ import type { VirtualMachine, VmSnapshot } from '../../gen/client/client.js';
 import type { SnapshotState } from '../../gen/client/enums.js';
 import { claimQuota } from '../project/quota.js';
 import { pickExecutor } from '../storage/executor.js';
-import { beginJob, newTask, readIdle } from './begin.js';
+import { VolumeEntity } from '../storage/queries.js';
+import { beginJob, isOff, newTask, readIdle } from './begin.js';
 import { usageChange } from './changes.js';
 import { SnapshotEntity, VirtualMachineEntity } from './queries.js';
 import { decide, nextGeneration } from './rules.js';
@@ -61,6 +64,17 @@ async function readSnapshot(
   const snapshot = await tx.vmSnapshot.findFirst({ where: { id, virtualMachineId } });
   if (!snapshot) throw new NotFoundError(TYPE, ['id']);
   return snapshot;
+}
+
+/** Volumes that are being made from a snapshot, or share its blocks for good. */
+function copiedFrom(snapshotId: string) {
+  const source = (key: string, equals: string | boolean) => ({
+    spec: { path: ['source', key], equals },
+  });
+  return {
+    AND: [source('type', 'SNAPSHOT'), source('id', snapshotId)],
+    OR: [{ phase: 'CREATING' }, source('linked', true)],
+  };
 }
 
 /** From one of these states to the next; it must still be as it was read. */
@@ -129,17 +143,19 @@ export const revertSnapshot = defineCommand({
     const after = await turn(context, snapshot, ['AVAILABLE'], 'REVERTING', 'REVERT_SNAPSHOT');
     const nodeId = await executorFor(context, before);
     const details = { snapshotId: id };
-    const task = await beginJob(context, before, 'REVERT_SNAPSHOT', { nodeId, details, force });
+    const generation = isOff(before) ? before.generation : nextGeneration(before);
+    const columns = { nodeId, details, force, generation };
+    const task = await beginJob(context, before, 'REVERT_SNAPSHOT', columns);
     const changed = [
       { type: TYPE, id, before: snapshot, after, projectId: before.projectId },
       newTask(task),
     ];
     const result = { snapshotId: id, virtualMachineId, taskId: task.id };
-    if (before.powerState === 'STOPPED') return { result, changed };
-    // The same answer tells its agent to stop it and to revert: a machine that runs is not reverted by any agent.
+    if (isOff(before)) return { result, changed };
+    // Its agent is told to stop it now, and to revert when it is off.
     const vm = await tx.virtualMachine.update({
       where: { id: virtualMachineId },
-      data: { desiredState: 'STOPPED', generation: nextGeneration(before) },
+      data: { desiredState: 'STOPPED', generation },
     });
     const stop = { type: 'VirtualMachine', id: vm.id, before, after: vm };
     return { result, changed: [...changed, stop] };
@@ -150,7 +166,7 @@ export const deleteSnapshot = defineCommand({
   ...common,
   name: 'snapshot.delete',
   input: target.extend({ id: idOf(TYPE), expectedVersion: version }),
-  errors: [InvalidStateError, NoSuitableNodeError],
+  errors: [InUseError, InvalidStateError, NoSuitableNodeError],
   async run(context, { virtualMachineId, id, expectedVersion }) {
     const vm = await readIdle(context.tx, virtualMachineId);
     decide('DELETE_SNAPSHOT', vm.powerState, false);
@@ -158,7 +174,10 @@ export const deleteSnapshot = defineCommand({
     if (expectedVersion != null && snapshot.version !== expectedVersion)
       throw new ConflictError(TYPE, snapshot.version);
     const from = ['AVAILABLE', 'ERROR'] as const;
+    // Written first, looked at then: a copy that begins now waits for this row, and finds it on its way out.
     const after = await turn(context, snapshot, from, 'DELETING', 'DELETE_SNAPSHOT');
+    const usedBy = await usageOf(context.tx, VolumeEntity, context.viewer, copiedFrom(id));
+    if (usedBy.length > 0) throw new InUseError(TYPE, usedBy);
     const nodeId = await executorFor(context, vm);
     const details = { snapshotId: id };
     const task = await beginJob(context, vm, 'DELETE_SNAPSHOT', { nodeId, details });

@@ -7,6 +7,8 @@ import { releaseQuota } from '../project/quota.js';
 import { defineTaskKind, type JobParts } from '../task/kinds.js';
 import type { TaskEnd } from '../task/rules.js';
 import { usageChange } from './changes.js';
+import { settle } from './power-kinds.js';
+import { holdVolumes, letGoOfVolumes } from './snapshot-volumes.js';
 
 const TYPE = 'VirtualMachineSnapshot';
 
@@ -52,13 +54,6 @@ async function standOn({ tx }: RunContext, vm: VirtualMachine, id: string | null
   return { type: 'VirtualMachine', id: vm.id, before: vm, after };
 }
 
-function countOnVolumes({ tx }: RunContext, vm: VirtualMachine, by: 1 | -1): Promise<unknown> {
-  return tx.volume.updateMany({
-    where: { attachedVmId: vm.id, ...(by < 0 ? { snapshotCount: { gt: 0 } } : {}) },
-    data: { snapshotCount: { increment: by } },
-  });
-}
-
 /** Its children stand on its parent from now on, and so does the machine when it stood on it. */
 async function remove(context: RunContext, { vm, snapshot }: Situation): Promise<Change[]> {
   const { tx } = context;
@@ -76,6 +71,7 @@ async function remove(context: RunContext, { vm, snapshot }: Situation): Promise
   }));
   if (vm.currentSnapshotId === snapshot.id)
     changed.push(await standOn(context, vm, snapshot.parentId));
+  changed.push(...(await letGoOfVolumes(tx, vm.id, snapshot.id)));
   await tx.vmSnapshot.delete({ where: { id: snapshot.id } });
   await releaseQuota(tx, vm.projectId, { snapshots: 1 });
   const gone = { type: TYPE, id: snapshot.id, before: snapshot, after: null };
@@ -97,10 +93,14 @@ defineTaskKind('CREATE_SNAPSHOT', {
     async done(context, task, { sizeBytes = 0n }) {
       const found = await read(context, task);
       if (!found) return { changed: [] };
-      await countOnVolumes(context, found.vm, 1);
       const { id } = found.snapshot;
       const made = await write(context, found, { state: 'AVAILABLE', sizeBytes });
-      return { changed: [made, await standOn(context, found.vm, id)], result: { type: TYPE, id } };
+      const changed = [
+        made,
+        await standOn(context, found.vm, id),
+        ...(await holdVolumes(context.tx, found.vm.id, id)),
+      ];
+      return { changed, result: { type: TYPE, id } };
     },
   },
   async undo(context, task, end: TaskEnd) {
@@ -110,9 +110,19 @@ defineTaskKind('CREATE_SNAPSHOT', {
   },
 });
 
+/** Its disks are not touched while the machine writes to them: the agent hears of the job when the machine is off. */
+async function mayBegin(tx: RunContext['tx'], task: Task): Promise<'now' | 'later' | TaskEnd> {
+  const vm = await tx.virtualMachine.findUnique({ where: { id: task.virtualMachineId ?? '' } });
+  if (!vm || (vm.powerState === 'STOPPED' && !vm.capacityClaimed)) return 'now';
+  if (vm.desiredState === 'STOPPED') return 'later';
+  const errorMessage = `It could not be stopped: ${vm.statusMessage}`;
+  return { status: 'FAILED', errorCode: 'NOT_STOPPED', errorMessage };
+}
+
 defineTaskKind('REVERT_SNAPSHOT', {
   job: {
     describe,
+    mayBegin,
     async done(context, task) {
       const found = await read(context, task);
       if (!found) return { changed: [] };
@@ -121,7 +131,10 @@ defineTaskKind('REVERT_SNAPSHOT', {
       return { changed: [back, await standOn(context, found.vm, id)], result: { type: TYPE, id } };
     },
   },
-  undo: turnTo('AVAILABLE'),
+  undo: async (context, task, end) => [
+    ...(await turnTo('AVAILABLE')(context, task)),
+    ...(task.force ? await settle(context, task, end) : []), // what was not stopped by now is not stopped later by surprise
+  ],
 });
 
 defineTaskKind('DELETE_SNAPSHOT', {
@@ -130,7 +143,6 @@ defineTaskKind('DELETE_SNAPSHOT', {
     async done(context, task) {
       const found = await read(context, task);
       if (!found) return { changed: [] };
-      await countOnVolumes(context, found.vm, -1);
       return { changed: await remove(context, found) };
     },
   },

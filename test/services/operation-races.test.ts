@@ -1,0 +1,197 @@
+/**
+ * Races of operations on machines, of two instances on one PostgreSQL whose locks do not know of each other. Where it matters who
+ * comes first, a transaction of the test holds the machine's row until the command waits for it.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Data, Tx } from '../../src/data/client.js';
+import type { TestApp } from '../support/app.js';
+import type { Client } from '../support/client.js';
+import { COPY_MS, createMachineSite, type MachineSite } from '../support/machine-site.js';
+import { type MutationAnswer, mutate } from '../support/mutations.js';
+import type { Made } from '../support/seed.js';
+import { until } from '../support/until.js';
+import { createCrowdApp, openPatientData } from './crowd.js';
+
+let data: Data;
+let site: MachineSite;
+let twin: TestApp;
+let other: Client;
+beforeAll(async () => {
+  data = await openPatientData('postgres');
+  site = await createMachineSite({ data });
+  twin = await createCrowdApp(data);
+  other = await twin.signIn('ada');
+});
+afterEach(() => site.expectSound());
+afterAll(async () => {
+  await Promise.all([site.world.stop(), twin.stop()]);
+  await data.close();
+});
+
+const ROUNDS = 6;
+const both = (first: readonly [string, object], second: readonly [string, object]) =>
+  Promise.all([
+    site.ask(...first),
+    mutate(other, second[0], second[1] as Record<string, unknown>),
+  ]) as Promise<[MutationAnswer, MutationAnswer]>;
+const codes = (answers: readonly MutationAnswer[]) =>
+  answers.map(({ code }) => String(code ?? 'DONE')).toSorted();
+const LOST = ['BUSY', 'CONFLICT'];
+
+/** `work` begins while the machine's row is held, and waits for it; `meanwhile` is committed first. */
+async function overtaken<T>(
+  vm: Made,
+  work: () => Promise<T>,
+  meanwhile: (tx: Tx) => Promise<unknown>,
+): Promise<T> {
+  let pending: Promise<T> | undefined;
+  await data.transaction(async (tx) => {
+    await tx.$queryRaw`SELECT id FROM virtual_machines WHERE id = ${vm.uuid}::uuid FOR UPDATE`;
+    pending = work();
+    pending.catch(() => undefined);
+    await until('it waits for the machine', async () => {
+      const waiting = await data.db.$queryRaw<unknown[]>`
+        SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      return waiting.length > 0;
+    });
+    await meanwhile(tx);
+  });
+  if (!pending) throw new Error('it never began');
+  return pending;
+}
+
+describe('of two at once', () => {
+  it('who migrate one machine, one does, and the other holds nothing', async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const place = await site.place();
+      const vm = await site.running(place);
+      const move = ['migrateVirtualMachine', { id: vm.id }] as const;
+      const [lost, won] = codes(await both(move, move));
+      expect(won).toBe('DONE');
+      expect(LOST).toContain(lost);
+      await site.expectSound();
+    }
+  });
+
+  it('who attach one volume to two machines, one does', async () => {
+    const place = await site.place();
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const [one, two] = [await site.machine(place), await site.machine(place)] as const;
+      const { id: volumeId } = await site.world.seed.claimedVolume(site.project, site.pool);
+      const attach = (vm: Made) =>
+        ['attachVolume', { virtualMachineId: vm.id, disk: { name: 'data', volumeId } }] as const;
+      const outcome = codes(await both(attach(one), attach(two)));
+      expect(outcome.filter((code) => code === 'DONE')).toHaveLength(1);
+      await site.expectSound();
+    }
+  });
+
+  it('who start a machine and resize it, both may, one after the other, or one does', async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const vm = await site.machine(await site.place());
+      const outcome = codes(
+        await both(
+          ['startVirtualMachine', { id: vm.id }],
+          ['resizeVirtualMachine', { id: vm.id, cpu: { cores: 4 } }],
+        ),
+      );
+      expect(outcome).toContain('DONE');
+      await site.expectSound();
+    }
+  });
+
+  it('who delete a snapshot and copy a volume from it, one does', async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const place = await site.place();
+      const vm = await site.machine(place);
+      const volume = await site.world.seed.claimedVolume(site.project, site.pool);
+      const disk = { name: 'data', volumeId: volume.id };
+      await site.done('attachVolume', { virtualMachineId: vm.id, disk });
+      const input = { virtualMachineId: vm.id, name: 'one' };
+      const { virtualMachineSnapshot } = await site.done('createVirtualMachineSnapshot', input);
+      await place.agentA.report();
+      site.clock.advance(10_000);
+      await place.agentA.report();
+      const snapshotId = virtualMachineSnapshot?.id;
+      const base = { projectId: site.project.id, poolId: site.pool.id, name: `copy-${round}` };
+      const outcome = codes(
+        await both(
+          ['deleteVirtualMachineSnapshot', { virtualMachineId: vm.id, id: snapshotId }],
+          ['createVolume', { ...base, source: { volumeId: volume.id, snapshotId } }],
+        ),
+      );
+      expect(outcome.filter((code) => code === 'DONE')).toHaveLength(1);
+    }
+  });
+});
+
+describe('a machine that starts', () => {
+  const startedMeanwhile = (vm: Made) => (tx: Tx) =>
+    tx.virtualMachine.update({
+      where: { id: vm.uuid },
+      data: { desiredState: 'RUNNING', generation: { increment: 1 } },
+    });
+
+  it('while it is resized as one that is off, is not', async () => {
+    const vm = await site.machine(await site.place());
+    const resize = () => site.ask('resizeVirtualMachine', { id: vm.id, cpu: { cores: 4 } });
+    expect(await overtaken(vm, resize, startedMeanwhile(vm))).toMatchObject({ code: 'CONFLICT' });
+    expect(await site.row(vm)).toMatchObject({ resources: { vcpus: 1 } });
+  });
+
+  it('while a disk is attached as to one that is off, does not get it behind its back', async () => {
+    const vm = await site.machine(await site.place());
+    const volume = await site.world.seed.claimedVolume(site.project, site.pool);
+    const disk = { name: 'data', volumeId: volume.id };
+    const attach = () => site.ask('attachVolume', { virtualMachineId: vm.id, disk });
+    expect(await overtaken(vm, attach, startedMeanwhile(vm))).toMatchObject({ code: 'CONFLICT' });
+    expect(await site.volume(volume)).toMatchObject({ phase: 'READY', attachedVmId: null });
+  });
+});
+
+describe('a migration that is past its deadline', () => {
+  it('and switches nodes at that moment gives back what it holds then, not what it held', async () => {
+    const place = await site.place();
+    const vm = await site.running(place);
+    await site.done('migrateVirtualMachine', { id: vm.id });
+    const { id } = await site.lastTask(vm);
+    await overtaken(
+      vm,
+      () => site.expire(),
+      async (tx) => {
+        // what the report does that says that the copy is done
+        const nodeId = place.b.uuid;
+        await tx.$executeRaw`UPDATE nodes SET allocated = '{"vcpus":0,"memoryMib":0,"storageGib":0}' WHERE id = ${place.a.uuid}::uuid`;
+        await tx.virtualMachine.update({
+          where: { id: vm.uuid },
+          data: { nodeId, generation: { increment: 1 } },
+        });
+        const { details, generation } = await tx.task.findUniqueOrThrow({ where: { id } });
+        const arriving = { ...(details as object), phase: 'ARRIVING' };
+        await tx.task.update({
+          where: { id },
+          data: { nodeId, generation: generation + 1, details: arriving },
+        });
+      },
+    );
+    expect(await site.lastTask(vm)).toMatchObject({ status: 'TIMED_OUT' });
+    expect(await site.vcpusOn(place.b)).toBe(1);
+    expect(await site.row(vm)).toMatchObject({ nodeId: place.b.uuid, desiredState: 'RUNNING' });
+  });
+
+  it('or cancelled while its agent reports the end has one end, and figures that agree', async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const place = await site.place();
+      const vm = await site.running(place);
+      const { task } = await site.done('migrateVirtualMachine', { id: vm.id });
+      await place.agentA.report();
+      site.clock.advance(COPY_MS);
+      await Promise.all([
+        place.agentA.report(),
+        mutate(other, 'cancelTask', { id: task?.id ?? '' }),
+        ...(round % 2 ? [site.expire()] : []),
+      ]);
+      await site.expectSound();
+    }
+  });
+});
