@@ -9,8 +9,9 @@ export interface Given {
 }
 
 type Row = { readonly id: string };
-/** Undefined: there is nothing of the kind to do it to. */
-type Make = (tools: Tools) => Promise<Given['input'] | undefined>;
+/** Nothing: there is no object of the kind to do it to. */
+type Nothing = '' | undefined;
+type Make = (tools: Tools) => Promise<Given['input'] | Nothing>;
 
 interface Tools {
   readonly random: Random;
@@ -32,22 +33,23 @@ const MODELS = {
   HypervisorNode: 'node',
 } as const;
 
-const vm: Make = async ({ any }) => about(await any('VirtualMachine'));
 const about = (id: string | undefined, more: object = {}) => id && { id, ...more };
 const edit =
   (type: keyof typeof MODELS, more: (tools: Tools) => object = () => ({})): Make =>
   async (tools) =>
-    about(await tools.any(type), more(tools)) || undefined;
+    about(await tools.any(type), more(tools));
 
 const forced = ({ random }: Tools): object => (random.once(2) ? { force: true } : {});
 const several: Make = async ({ db, random }) => {
   const rows = await db.virtualMachine.findMany({ select: { id: true } });
-  const ids = rows.filter(() => random.once(3)).map(({ id }) => encodeGlobalId('VirtualMachine', id));
+  const ids = rows
+    .filter(() => random.once(3))
+    .map(({ id }) => encodeGlobalId('VirtualMachine', id));
   const mode = random.once(2) ? 'ATOMIC' : 'BEST_EFFORT';
   return ids.length > 0 ? { ids, mode } : undefined;
 };
 
-async function nic({ any, fresh, random, db }: Tools): Promise<object | undefined> {
+async function nic({ any, fresh, random, db }: Tools): Promise<object | Nothing> {
   const networkId = await any('VirtualNetwork');
   const groups = await db.securityGroup.findMany({ where: { isDefault: false }, take: 3 });
   const group = random.of(groups);
@@ -69,7 +71,11 @@ const ofSnapshot =
     const row = tools.random.of(await tools.db.vmSnapshot.findMany({ orderBy: { id: 'asc' } }));
     if (!row) return undefined;
     const virtualMachineId = encodeGlobalId('VirtualMachine', row.virtualMachineId);
-    return { id: encodeGlobalId('VirtualMachineSnapshot', row.id), virtualMachineId, ...more(tools) };
+    return {
+      id: encodeGlobalId('VirtualMachineSnapshot', row.id),
+      virtualMachineId,
+      ...more(tools),
+    };
   };
 
 const maybe = (random: Random, most: number, least: number): number | null =>
@@ -82,7 +88,11 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
   updateProject: [
     2,
     edit('Project', ({ random }) => ({
-      quota: { vcpus: maybe(random, 20, 4), volumes: maybe(random, 9, 3), snapshots: maybe(random, 6, 2) },
+      quota: {
+        vcpus: maybe(random, 20, 4),
+        volumes: maybe(random, 9, 3),
+        snapshots: maybe(random, 6, 2),
+      },
     })),
   ],
   createVirtualMachine: [
@@ -103,16 +113,25 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
       return projectId && { projectId, name: fresh('vm'), spec };
     },
   ],
-  updateVirtualMachine: [3, edit('VirtualMachine', ({ fresh }) => ({ description: fresh('text') }))],
-  labelVirtualMachine: [3, edit('VirtualMachine', ({ fresh }) => ({ set: { last: fresh('label') } }))],
-  startVirtualMachine: [10, async (tools) => (await vm(tools)) || undefined],
+  updateVirtualMachine: [
+    3,
+    edit('VirtualMachine', ({ fresh }) => ({ description: fresh('text') })),
+  ],
+  labelVirtualMachine: [
+    3,
+    edit('VirtualMachine', ({ fresh }) => ({ set: { last: fresh('label') } })),
+  ],
+  startVirtualMachine: [14, edit('VirtualMachine')],
   stopVirtualMachine: [4, edit('VirtualMachine', forced)],
   rebootVirtualMachine: [2, edit('VirtualMachine')],
   pauseVirtualMachine: [2, edit('VirtualMachine')],
-  resumeVirtualMachine: [3, edit('VirtualMachine')],
+  resumeVirtualMachine: [2, edit('VirtualMachine')],
   suspendVirtualMachine: [2, edit('VirtualMachine')],
   resetVirtualMachine: [2, edit('VirtualMachine')],
-  resizeVirtualMachine: [5, edit('VirtualMachine', ({ random }) => ({ cpu: { cores: 1 + random.below(4) } }))],
+  resizeVirtualMachine: [
+    5,
+    edit('VirtualMachine', ({ random }) => ({ cpu: { cores: 1 + random.below(4) } })),
+  ],
   migrateVirtualMachine: [
     8,
     async ({ any, random }) => {
@@ -138,31 +157,45 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
       const [projectId, poolId] = [await any('Project'), await any('StoragePool')];
       const provisioning = random.of(['THIN', 'THICK_LAZY']);
       const sizeGib = 1 + random.below(10);
-      return projectId && poolId && { projectId, poolId, name: fresh('volume'), sizeGib, provisioning };
+      return (
+        projectId && poolId && { projectId, poolId, name: fresh('volume'), sizeGib, provisioning }
+      );
     },
   ],
   growVolume: [4, edit('Volume', ({ random }) => ({ sizeGib: 5 + random.below(20) }))],
   cloneVolume: [
     3,
-    edit('Volume', ({ fresh, random }) => ({ name: fresh('copy'), mode: random.of(['FULL', 'LINKED']) })),
+    edit('Volume', ({ fresh, random }) => ({
+      name: fresh('copy'),
+      mode: random.of(['FULL', 'LINKED']),
+    })),
   ],
   updateVolume: [2, edit('Volume', ({ fresh }) => ({ labels: { last: fresh('label') } }))],
   deleteVolume: [3, edit('Volume')],
   attachVolume: [
-    5,
-    async ({ any, fresh }) => {
-      const [virtualMachineId, volumeId] = [await any('VirtualMachine'), await any('Volume')];
-      return virtualMachineId && volumeId && { virtualMachineId, disk: { name: fresh('disk'), volumeId } };
+    6,
+    async ({ db, fresh, random }) => {
+      const row = random.of(await db.volume.findMany({ where: { phase: 'READY' } }));
+      const where = row && { projectId: row.projectId };
+      const machine = where && random.of(await db.virtualMachine.findMany({ where }));
+      return (
+        machine && {
+          virtualMachineId: encodeGlobalId('VirtualMachine', machine.id),
+          disk: { name: fresh('disk'), volumeId: encodeGlobalId('Volume', row.id) },
+        }
+      );
     },
   ],
   detachVolume: [
     3,
     async ({ db, random }) => {
       const row = random.of(await db.volume.findMany({ where: { attachedVmId: { not: null } } }));
-      return row && {
-        virtualMachineId: encodeGlobalId('VirtualMachine', row.attachedVmId ?? ''),
-        volumeId: encodeGlobalId('Volume', row.id),
-      };
+      return (
+        row && {
+          virtualMachineId: encodeGlobalId('VirtualMachine', row.attachedVmId ?? ''),
+          volumeId: encodeGlobalId('Volume', row.id),
+        }
+      );
     },
   ],
   createVirtualMachineSnapshot: [4, ofVm(({ fresh }) => ({ name: fresh('snapshot') }))],
@@ -180,17 +213,30 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
     3,
     async ({ db, random }) => {
       const row = random.of(await db.networkInterface.findMany({ orderBy: { id: 'asc' } }));
-      return row && { virtualMachineId: encodeGlobalId('VirtualMachine', row.virtualMachineId), name: row.name };
+      return (
+        row && {
+          virtualMachineId: encodeGlobalId('VirtualMachine', row.virtualMachineId),
+          name: row.name,
+        }
+      );
     },
   ],
   createVirtualNetwork: [
     1,
     async ({ fresh, random }) => {
       const second = random.below(200);
-      return { name: fresh('network'), networkType: 'ISOLATED', cidr: `10.${second}.0.0/29`, gateway: `10.${second}.0.1` };
+      return {
+        name: fresh('network'),
+        networkType: 'ISOLATED',
+        cidr: `10.${second}.0.0/29`,
+        gateway: `10.${second}.0.1`,
+      };
     },
   ],
-  updateVirtualNetwork: [1, edit('VirtualNetwork', ({ random }) => ({ mtu: 1400 + random.below(100) }))],
+  updateVirtualNetwork: [
+    1,
+    edit('VirtualNetwork', ({ random }) => ({ mtu: 1400 + random.below(100) })),
+  ],
   deleteVirtualNetwork: [1, edit('VirtualNetwork')],
   createSecurityGroup: [
     2,
@@ -204,7 +250,9 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
     async ({ any, random }) => {
       const securityGroupId = await any('SecurityGroup');
       const port = 1 + random.below(1000);
-      const rules = [{ direction: 'INGRESS', protocol: 'TCP', portRangeMin: port, portRangeMax: port }];
+      const rules = [
+        { direction: 'INGRESS', protocol: 'TCP', portRangeMin: port, portRangeMax: port },
+      ];
       return securityGroupId && { securityGroupId, rules };
     },
   ],
@@ -221,7 +269,9 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
   ],
 };
 
-const HAT = Object.entries(COMMANDS).flatMap(([name, [weight]]) => Array<string>(weight).fill(name));
+const HAT = Object.entries(COMMANDS).flatMap(([name, [weight]]) =>
+  Array<string>(weight).fill(name),
+);
 
 /** Makes commands until one is possible. `caller` and a counter make names that nobody else has. */
 export function createGenerator(db: Data['db'], random: Random, caller: string) {

@@ -1,12 +1,12 @@
 /** Two instances of the control plane on one PostgreSQL, agents of three nodes, and somebody who cuts connections. */
 import pg from 'pg';
+import { defaultConfig } from '../../../src/config/load.js';
 import { nodeHealth } from '../../../src/controllers/node-health.js';
 import { taskDeadlines } from '../../../src/controllers/task-keeper.js';
-import { defaultConfig } from '../../../src/config/load.js';
 import type { Data } from '../../../src/data/client.js';
 import { openData } from '../../../src/data/open.js';
-import { createLogger } from '../../../src/log.js';
 import type { ReportNodeInput } from '../../../src/gen/api/graphql.js';
+import { createLogger } from '../../../src/log.js';
 import { createTestApp, postgresConfig, type TestApp } from '../../support/app.js';
 import type { Client } from '../../support/client.js';
 import { createTestAgent, type TestAgent } from '../../support/test-agent.js';
@@ -28,7 +28,12 @@ export async function createDatacenter(random: Random) {
   const placement = { cpuOvercommit: 1, memoryOvercommit: 1, policy: 'spread' } as const;
   const auth = { sessionTtlMs: 10 * 365 * 86_400_000 };
   const open = (on: Data): Promise<TestApp> =>
-    createTestApp({ data: on, clock, config: { limits, placement, auth }, logLevel: process.env.MODEL_LOG ?? 'silent' });
+    createTestApp({
+      data: on,
+      clock,
+      config: { limits, placement, auth },
+      logLevel: process.env.MODEL_LOG ?? 'silent',
+    });
   const instances: TestApp[] = await Promise.all(datas.map(open));
   const { seed } = instances[0] as TestApp;
   await seed.user('ADMIN', { username: 'ada' });
@@ -40,7 +45,7 @@ export async function createDatacenter(random: Random) {
   await seed.network({ cidr: '10.250.0.0/29', gateway: '10.250.0.1' });
 
   const { host, port, user, password, database } = config.database;
-  const killer = new pg.Client({ host, port, user, password, database });
+  const killer = new pg.Client({ host, port, user, password: String(password), database });
   await killer.connect();
   const cut = (limit: number) =>
     killer.query(
@@ -83,10 +88,18 @@ export async function createDatacenter(random: Random) {
   const attempt = (work: Promise<unknown>): Promise<unknown> =>
     work.catch((error: unknown) => {
       // Whatever is no bug is an agent's daily life: it reports again.
-      if (/INTERNAL_SERVER_ERROR|was refused: (?!BUSY|CONFLICT)/.test(String(error))) bugs.push(`report: ${error}`);
+      if (/INTERNAL_SERVER_ERROR|was refused: (?!BUSY|CONFLICT)/.test(String(error)))
+        bugs.push(`report: ${error}`);
     });
   const controllers = (which: typeof nodeHealth) =>
-    attempt(which.run((instances[0] as TestApp).app.services, () => true, new AbortController().signal, new Date(0)));
+    attempt(
+      which.run(
+        (instances[0] as TestApp).app.services,
+        () => true,
+        new AbortController().signal,
+        new Date(0),
+      ),
+    );
 
   return {
     data,
@@ -148,6 +161,11 @@ export async function createDatacenter(random: Random) {
         for (const { agent } of agents) await attempt(agent.report());
         clock.advance(20_000);
       }
+    },
+    /** How often two transactions waited for each other. */
+    async deadlocks(): Promise<number> {
+      const sql = 'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()';
+      return Number((await killer.query<{ deadlocks: number }>(sql)).rows[0]?.deadlocks);
     },
     async stop(): Promise<void> {
       await Promise.all(instances.map((app) => app.stop()));

@@ -16,7 +16,11 @@ export function randomFrom(seed: number): Random {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) % count;
   };
-  return { below, once: (times) => below(times) === 0, of: (items) => items[below(items.length || 1)] };
+  return {
+    below,
+    once: (times) => below(times) === 0,
+    of: (items) => items[below(items.length || 1)],
+  };
 }
 
 /** MODEL_SEED repeats a run that failed; else one known seed, and one that is new each day. */
