@@ -21,6 +21,7 @@ const UNTOLD: Readonly<Record<string, readonly string[]>> = {
   Task: ['progressPercent', 'virtualMachineId', 'volumeId', 'projectId', 'nodeId', 'targetNodeId'],
   VirtualMachine: ['currentSnapshotId'],
   User: ['lastLogin'],
+  Volume: ['snapshotCount'],
 };
 const NOISE = ['updatedAt', 'createdAt'];
 
