@@ -63,7 +63,17 @@ export async function raiseVersion<T extends Versioned>(
     data: { ...data, version: { increment: 1 } },
   });
   if (!after) throw new ConflictError(entity.type, null);
-  return after as unknown as T;
+  return written(before, after as unknown as T, { ...data, version: true });
+}
+
+/**
+ * The row as this write has left it. In columns that it did not write others may have written since `before` was read:
+ * that is theirs to tell, and the audit would tell it twice.
+ */
+export function written<T extends object>(before: T, after: T, data: object): T {
+  const columns = Object.entries(data).filter(([, value]) => value !== undefined);
+  const own = columns.map(([key]) => [key, (after as Record<string, unknown>)[key]]);
+  return { ...before, ...Object.fromEntries(own) };
 }
 
 export async function deleteVersioned(tx: Tx, entity: Entity, before: Versioned): Promise<void> {

@@ -33,6 +33,26 @@ const SYSTEM = {
   agentVersion: '1',
 };
 
+describe('a report that a former process of the agent sent', () => {
+  it('comes late, says that a machine is off, and does not leave it running without capacity', async () => {
+    const node = await world.seed.node(stage.cluster);
+    const vm = await world.seed.vm(stage.project, {
+      ...running,
+      cluster: stage.cluster,
+      node,
+      claimed: true,
+    });
+    const agent = await createTestAgent(world, node, { clock: clock.source });
+    const seen = { virtualMachineId: vm.id, generation: 1 };
+    const late = agent.draft({ virtualMachines: [{ ...seen, powerState: 'STOPPED' }] });
+    agent.restart();
+    const on = { virtualMachines: [{ ...seen, powerState: 'RUNNING' as const }] };
+    for (const input of [agent.draft(on), late, agent.draft(on)]) await agent.send(input);
+    expect(await vmRow(vm)).toMatchObject({ powerState: 'RUNNING', capacityClaimed: true });
+    expect((await rowOf(node)).allocated).toMatchObject({ vcpus: 1, memoryMib: 1024 });
+  });
+});
+
 describe('a heartbeat', () => {
   it('makes a new node READY, once, and says when', async () => {
     const node = await world.seed.node(stage.cluster, { phase: 'PENDING', lastHeartbeat: null });

@@ -25,6 +25,16 @@ export async function claimCapacity(
   return claimed === 1;
 }
 
+/** Counts what a node turns out to hold, whether or not there was room: what runs, runs, and nothing else may be placed there. */
+export async function admitCapacity(tx: Tx, nodeId: string, held: Capacity): Promise<void> {
+  const { vcpus, memoryMib, storageGib } = held;
+  await releaseCapacity(tx, nodeId, {
+    vcpus: -vcpus,
+    memoryMib: -memoryMib,
+    storageGib: -storageGib,
+  });
+}
+
 /** Gives back what was claimed. A CHECK refuses to go below zero: that would be a bug, and loud. */
 export async function releaseCapacity(tx: Tx, nodeId: string, held: Capacity): Promise<void> {
   await tx.$executeRaw`

@@ -1,6 +1,7 @@
 /** What the control plane itself does to nodes: nobody reports, so it says so. Given by the node-health controller. */
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
+import { written } from '../../core/versioned.js';
 import type { Node } from '../../gen/client/client.js';
 import { NodeEntity } from './queries.js';
 import { type Condition, phaseAfterSilence, setCondition } from './rules.js';
@@ -29,10 +30,12 @@ export const markSilentNode = defineCommand({
       },
       now,
     );
-    const [after] = await tx.node.updateManyAndReturn({
-      where: { id: nodeId, lastHeartbeat: before.lastHeartbeat },
-      data: { phase, conditions: conditions as object[] },
+    const data = { phase, conditions: conditions as object[] };
+    const [row] = await tx.node.updateManyAndReturn({
+      where: { id: nodeId, lastHeartbeat: before.lastHeartbeat, phase: before.phase },
+      data,
     });
+    const after = row && written(before, row, data);
     if (!after) return { result: { nodeId, phase: null }, changed: [] };
     const vms = phase === 'DISCONNECTED' ? await loseSight(tx, nodeId) : [];
     return { result, changed: [{ type: 'HypervisorNode', id: nodeId, before, after }, ...vms] };
@@ -43,17 +46,21 @@ export const markSilentNode = defineCommand({
         powerState: { notIn: ['STOPPED', 'UNKNOWN'] as ('STOPPED' | 'UNKNOWN')[] },
       };
       const seen = await client.virtualMachine.findMany({ where });
+      const data = { powerState: 'UNKNOWN', statusMessage: 'Its node does not report' } as const;
       const lost = await client.virtualMachine.updateManyAndReturn({
         where: { ...where, id: { in: seen.map((vm) => vm.id) } },
-        data: { powerState: 'UNKNOWN', statusMessage: 'Its node does not report' },
+        data,
       });
       const known = new Map(seen.map((vm) => [vm.id, vm]));
-      return lost.map((vm) => ({
-        type: 'VirtualMachine',
-        id: vm.id,
-        before: known.get(vm.id) ?? null,
-        after: vm,
-      }));
+      return lost.map((vm) => {
+        const was = known.get(vm.id) ?? vm;
+        return {
+          type: 'VirtualMachine',
+          id: vm.id,
+          before: was,
+          after: written(was, vm, data),
+        };
+      });
     }
   },
 });

@@ -3,11 +3,12 @@
  * every report is whole, every answer follows from the rows as they are, and losing any message loses nothing.
  */
 import { type Change, defineCommand, type RunContext } from '../../core/command.js';
+import { written } from '../../core/versioned.js';
 import { NotFoundError } from '../../errors.js';
 import type { Task, VirtualMachine } from '../../gen/client/client.js';
 import { encodeGlobalId } from '../../ids.js';
 import { storeNodeMetrics } from '../metrics/store.js';
-import { releaseCapacity } from '../node/capacity.js';
+import { admitCapacity, releaseCapacity } from '../node/capacity.js';
 import { NodeEntity } from '../node/queries.js';
 import { capacityOf } from '../node/rules.js';
 import { endTask, writeTask } from '../task/end.js';
@@ -19,7 +20,7 @@ import { readSpec, type VmSpec } from '../virtual-machine/spec.js';
 import { recordHeartbeat, recordNode } from './heartbeat.js';
 import { type ObservedVm, type Report, reportInput } from './input.js';
 import { followJobs, type JobResultPart } from './jobs.js';
-import { needsAssignment, observe, type Verdict } from './rules.js';
+import { needsAssignment, observe, occupies, type Verdict } from './rules.js';
 
 /** One virtual machine that an agent must do something about. Plain JSON with public ids. */
 export interface AssignmentResult {
@@ -140,7 +141,7 @@ async function readSituation({ tx }: RunContext, report: Report): Promise<Situat
   };
 }
 
-/** Writes what the verdict changes, guarded by the generation it was made for; returns the machine as it now is. */
+/** Writes what the verdict changes, guarded by the generation and the node it was made for; returns the machine as it now is. */
 async function applyVerdict(
   { tx }: RunContext,
   vm: VirtualMachine,
@@ -150,26 +151,37 @@ async function applyVerdict(
 ): Promise<VirtualMachine> {
   const { powerState, desiredState, observedGeneration, releaseCapacity: release } = verdict;
   const addresses = powerState === 'RUNNING' ? (seen?.ipAddresses ?? vm.ipAddresses) : [];
+  // It was said to be off, and its capacity given back, but it runs: a report of an agent's former process came late.
+  const admits = !vm.capacityClaimed && seen !== null && occupies(powerState);
   const next = {
     powerState,
     desiredState,
     observedGeneration,
-    capacityClaimed: vm.capacityClaimed && !release,
+    capacityClaimed: (vm.capacityClaimed && !release) || admits,
     statusMessage: verdict.statusMessage ?? vm.statusMessage,
     ipAddresses: addresses,
     ...guestAgentOf(vm, powerState === 'RUNNING' && seen?.guestAgentRunning === true),
   };
   if (!differs(vm, next)) return vm;
   const [after] = await tx.virtualMachine.updateManyAndReturn({
-    where: { id: vm.id, generation: vm.generation },
+    where: {
+      id: vm.id,
+      generation: vm.generation,
+      nodeId: vm.nodeId,
+      capacityClaimed: vm.capacityClaimed,
+    },
     data: next,
   });
-  if (!after) return vm; // an operator was quicker; the next report finds the new state of things
+  if (!after) return vm; // an operator was quicker, or it is another node's now; the next report finds the new state of things
   if (release && vm.nodeId) {
     await releaseCapacity(tx, vm.nodeId, capacityOf(vm.resources));
     changed.push(capacityChange(vm.nodeId));
   }
-  changed.push({ type: 'VirtualMachine', id: vm.id, before: vm, after });
+  if (admits && vm.nodeId) {
+    await admitCapacity(tx, vm.nodeId, capacityOf(vm.resources));
+    changed.push(capacityChange(vm.nodeId));
+  }
+  changed.push({ type: 'VirtualMachine', id: vm.id, before: vm, after: written(vm, after, next) });
   return after;
 }
 

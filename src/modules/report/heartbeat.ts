@@ -1,6 +1,7 @@
 /** What a report says of the node itself: it is alive, and this is its hardware. */
 import type { Change } from '../../core/command.js';
 import { stableStringify } from '../../core/json.js';
+import { written } from '../../core/versioned.js';
 import type { Tx } from '../../data/client.js';
 import type { Node } from '../../gen/client/client.js';
 import { type Condition, setCondition } from '../node/rules.js';
@@ -27,7 +28,8 @@ export async function recordNode(tx: Tx, node: Node, report: Report, now: Date):
   const data = changesOf(node, report, now);
   if (Object.keys(data).length === 0) return [];
   const after = await tx.node.update({ where: { id: node.id }, data: data as object });
-  return [{ type: 'HypervisorNode', id: node.id, before: node, after }];
+  const told = written(node, after, data);
+  return [{ type: 'HypervisorNode', id: node.id, before: node, after: told }];
 }
 
 function changesOf(node: Node, report: Report, now: Date): Record<string, unknown> {

@@ -105,7 +105,10 @@ async function done(context: RunContext, task: Task, report: JobReport): Promise
     afterwards,
   } = await job.done(context, task, report.result);
   const written = continued
-    ? await writeTask(context, task, continued as Prisma.TaskUncheckedUpdateManyInput)
+    ? await writeTask(context, task, {
+        status: 'RUNNING',
+        ...(continued as Prisma.TaskUncheckedUpdateManyInput),
+      })
     : await endTask(context, task, end, {
         resultType: result?.type ?? null,
         resultId: result?.id ?? null,

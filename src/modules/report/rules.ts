@@ -58,6 +58,11 @@ export function observe(vm: KnownVm, seen: Observation | null): Verdict {
   return acknowledged(vm, seen, unchanged);
 }
 
+/** Whether a machine that is seen like this takes room on its node. Of one that its agent cannot see, nobody knows. */
+export function occupies(seen: PowerState): boolean {
+  return seen !== 'STOPPED' && seen !== 'UNKNOWN';
+}
+
 /** A machine that the node does not have is not running there. */
 function absent(vm: KnownVm, unchanged: Verdict): Verdict {
   if (vm.desiredState === 'DELETED') return { ...unchanged, gone: true, taskEnd: SUCCESS };

@@ -1,5 +1,6 @@
 /** The ends of tasks: one conditional update each, so that of all who would end a task, one does. */
 import type { Change, RunContext } from '../../core/command.js';
+import { written } from '../../core/versioned.js';
 import type { Prisma, Task } from '../../gen/client/client.js';
 import { kindOf } from './kinds.js';
 import { ended, type TaskEnd, UNFINISHED } from './rules.js';
@@ -18,7 +19,8 @@ export async function writeTask(
   });
   // Progress is not history: it is announced, and the beginning and the end are audited.
   const derived = after?.status === 'RUNNING' && before.status === 'RUNNING';
-  return after ? { type: 'Task', id: before.id, before, after, derived } : null;
+  const told = after && written(before, after, data);
+  return told ? { type: 'Task', id: before.id, before, after: told, derived } : null;
 }
 
 /** Ends a task; null when somebody else has. */
@@ -42,9 +44,11 @@ export async function abandonTask(
   end: TaskEnd,
 ): Promise<Change[]> {
   await lockMachine(context, task);
-  const present = await context.tx.task.findUnique({ where: { id: task.id } });
-  const written = present && (await endTask(context, present, end));
-  return written ? [written, ...(await kindOf(present).undo(context, present, end))] : [];
+  await context.tx.$queryRaw`SELECT id FROM tasks WHERE id = ${task.id}::uuid FOR UPDATE`;
+  const now = await context.tx.task.findUnique({ where: { id: task.id } });
+  if (!now) return [];
+  const change = await endTask(context, now, end);
+  return change ? [change, ...(await kindOf(now).undo(context, now, end))] : [];
 }
 
 /** Waits for whoever is writing the task's machine, if it has one. */

@@ -19,7 +19,7 @@ export interface OperationResult {
   readonly taskId: string | null;
 }
 
-/** The machine, unless a task is at work on it: then BusyError names the task. */
+/** The machine, unless a task is at work on it: then BusyError names the task. Nothing is locked: who writes asks whether it is as it was read. */
 export async function readIdle(tx: Tx, id: string): Promise<VirtualMachine> {
   const vm = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, id);
   await requireIdle(tx, { virtualMachineId: id }, vm.name);

@@ -8,6 +8,7 @@ import { capacityOf } from '../node/rules.js';
 import { releaseQuota } from '../project/quota.js';
 import { capacityChange, usageChange } from './changes.js';
 import { readInterfaces, removalChanges } from './interfaces.js';
+import { SnapshotEntity } from './queries.js';
 import { detachVolumes } from './references.js';
 import { forgetSnapshots } from './snapshot-volumes.js';
 
@@ -16,7 +17,7 @@ import { forgetSnapshots } from './snapshot-volumes.js';
  * Snapshots and network interfaces go with it, for they are parts of it; addresses are free again.
  */
 export async function removeVirtualMachine(tx: Tx, vm: VirtualMachine): Promise<Change[]> {
-  const snapshots = await tx.vmSnapshot.count({ where: { virtualMachineId: vm.id } });
+  const snapshots = await tx.vmSnapshot.findMany({ where: { virtualMachineId: vm.id } });
   await forgetSnapshots(tx, vm.id);
   const volumes = await detachVolumes(tx, vm.id);
   const wires = await readInterfaces(tx, vm.id);
@@ -29,11 +30,18 @@ export async function removeVirtualMachine(tx: Tx, vm: VirtualMachine): Promise<
     virtualMachines: 1,
     vcpus: held.vcpus,
     memoryMib: held.memoryMib,
-    snapshots,
+    snapshots: snapshots.length,
   });
   const changed: Change[] = [
     { type: 'VirtualMachine', id: vm.id, before: vm, after: null },
     ...volumes.map((v) => ({ type: 'Volume', id: v.after.id, ...v })),
+    ...snapshots.map((before) => ({
+      type: SnapshotEntity.type,
+      id: before.id,
+      before,
+      after: null,
+      projectId: vm.projectId,
+    })),
     ...removalChanges(vm, wires),
     usageChange(vm.projectId),
   ];
