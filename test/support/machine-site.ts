@@ -1,14 +1,15 @@
 /** A small datacenter for tests of operations on machines: two nodes with agents, a pool, a project; time and reports by hand. */
 import { expect } from 'vitest';
 import { taskDeadlines } from '../../src/controllers/task-keeper.js';
-import type { Prisma } from '../../src/gen/client/client.js';
-import { createTestApp, type TestAppOptions } from './app.js';
+import type { Prisma, Project, Task, VirtualMachine, Volume } from '../../src/gen/client/client.js';
+import { createTestApp, type TestApp, type TestAppOptions } from './app.js';
+import type { Client } from './client.js';
 import { violations } from './invariants.js';
-import { mutate } from './mutations.js';
+import { type MutationAnswer, mutate } from './mutations.js';
 import { operate } from './operations.js';
 import type { Made } from './seed.js';
 import { createTestAgent, type TestAgent } from './test-agent.js';
-import { createTestClock } from './test-clock.js';
+import { createTestClock, type TestClock } from './test-clock.js';
 
 const AT_ONCE = {
   start: 0,
@@ -27,10 +28,58 @@ const AT_ONCE = {
 /** How long a simulated migration copies, in milliseconds. */
 export const COPY_MS = 4_000;
 
-export type MachineSite = Awaited<ReturnType<typeof createMachineSite>>;
-export type Place = Awaited<ReturnType<MachineSite['place']>>;
+type MachineColumns = Partial<Prisma.VirtualMachineCreateManyInput>;
 
-export async function createMachineSite(options: TestAppOptions = {}) {
+/** A cluster of its own with two nodes and their agents. */
+export interface Place {
+  readonly cluster: Made;
+  readonly a: Made;
+  readonly b: Made;
+  readonly agentA: TestAgent;
+  readonly agentB: TestAgent;
+}
+
+export interface MachineSite {
+  readonly world: TestApp;
+  readonly clock: TestClock;
+  readonly admin: Client;
+  readonly project: Made;
+  readonly pool: Made;
+  /** Reasons for which what agents begin from now on fails, by operation. */
+  readonly failures: Map<string, string>;
+  /** A mutation by the administrator, whatever it answers. */
+  ask(mutation: string, input: object): Promise<MutationAnswer>;
+  /** A mutation by the administrator that must succeed; its payload's objects by name. */
+  done(
+    mutation: string,
+    input: object,
+  ): Promise<Record<string, { id: string } & Record<string, unknown>>>;
+  agentOf(node: Made): Promise<TestAgent>;
+  place(): Promise<Place>;
+  /** A STOPPED machine that has been on node `a`. */
+  machine(place: Place, columns?: MachineColumns, within?: Made): Promise<Made>;
+  /** The same, started on node `a`. */
+  running(place: Place, columns?: MachineColumns, within?: Made): Promise<Made>;
+  /** The agent takes its orders and jobs, does them, and says so. */
+  settle(agent: TestAgent): Promise<void>;
+  row(vm: { uuid: string }): Promise<VirtualMachine>;
+  volume(volume: { uuid: string }): Promise<Volume>;
+  vcpusOn(node: Made): Promise<number>;
+  usage(
+    of?: Made,
+  ): Promise<
+    Pick<
+      Project,
+      'usedVcpus' | 'usedMemoryMib' | 'usedSnapshots' | 'usedVolumes' | 'usedStorageGib'
+    >
+  >;
+  lastTask(vm: { uuid: string }): Promise<Task>;
+  /** Time passes until every task is overdue, and the controller looks at them. */
+  expire(): Promise<void>;
+  expectSound(): Promise<void>;
+}
+
+export async function createMachineSite(options: TestAppOptions = {}): Promise<MachineSite> {
   const clock = createTestClock();
   const world = await createTestApp({ clock, ...options });
   const { seed, data } = world;
@@ -38,12 +87,11 @@ export async function createMachineSite(options: TestAppOptions = {}) {
   const admin = await world.signIn('ada');
   const project = await seed.project();
   const pool = await seed.pool({ name: 'flash' });
-  /** Reasons for which what agents begin from now on fails, by operation. */
   const failures = new Map<string, string>();
   const failure = ({ operation }: { operation: string | null }) =>
     failures.get(operation ?? '') ?? null;
 
-  const site = {
+  const site: MachineSite = {
     world,
     clock,
     admin,
@@ -64,25 +112,15 @@ export async function createMachineSite(options: TestAppOptions = {}) {
         failure,
         jobs: { clock: clock.source, failure, durations: { MIGRATE: COPY_MS } },
       }),
-    /** A cluster of its own with two nodes and their agents. */
     async place() {
       const cluster = await seed.cluster();
       const a = await seed.node(cluster);
       const b = await seed.node(cluster);
       return { cluster, a, b, agentA: await site.agentOf(a), agentB: await site.agentOf(b) };
     },
-    /** A STOPPED machine that has been on node `a`. */
-    machine: (
-      { cluster, a }: Place,
-      columns: Partial<Prisma.VirtualMachineCreateManyInput> = {},
-      within: Made = project,
-    ): Promise<Made> => seed.vm(within, { cluster, node: a, ...columns }),
-    /** The same, started on node `a`. */
-    async running(
-      place: Place,
-      columns: Partial<Prisma.VirtualMachineCreateManyInput> = {},
-      within: Made = project,
-    ): Promise<Made> {
+    machine: ({ cluster, a }, columns = {}, within = project) =>
+      seed.vm(within, { cluster, node: a, ...columns }),
+    async running(place, columns = {}, within = project) {
       const vm = await site.machine(place, columns, within);
       await operate(admin, 'START', vm.id);
       await site.settle(place.agentA);
@@ -90,7 +128,6 @@ export async function createMachineSite(options: TestAppOptions = {}) {
       expect(await site.row(vm)).toMatchObject(now);
       return vm;
     },
-    /** The agent takes its orders and jobs, does them, and says so. */
     async settle(agent: TestAgent) {
       await agent.report();
       await agent.report();
@@ -113,7 +150,6 @@ export async function createMachineSite(options: TestAppOptions = {}) {
         where: { virtualMachineId: uuid },
         orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
       }),
-    /** Time passes until every task is overdue, and the controller looks at them. */
     async expire() {
       const day = 2 * 86_400_000;
       clock.advance(day);

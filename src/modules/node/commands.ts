@@ -18,7 +18,6 @@ import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versio
 import { AlreadyExistsError, InUseError } from '../../errors.js';
 import type { Node } from '../../gen/client/client.js';
 import { ClusterEntity } from '../cluster/queries.js';
-import { UNFINISHED } from '../task/rules.js';
 import { NodeEntity } from './queries.js';
 
 const subject = (input: { id: string }) => ({ entity: NodeEntity, id: input.id });
@@ -79,7 +78,7 @@ export const deleteHypervisorNode = defineCommand({
     const before = await readForEdit<Node>(tx, NodeEntity, id, expectedVersion);
     const usedBy = await usesOf(tx, viewer, {
       VirtualMachine: { nodeId: id },
-      Task: { targetNodeId: id, status: { in: [...UNFINISHED] } }, // what is on its way here holds room
+      Task: { targetNodeId: id, finishedAt: null }, // what is on its way here holds room
     });
     if (usedBy.length > 0) throw new InUseError(resourceType, usedBy);
     await deleteVersioned(tx, NodeEntity, before);
