@@ -291,6 +291,18 @@ export const model = {
       }),
     },
   },
+  deletion: {
+    about: 'What becomes of deleted virtual machines.',
+    keys: {
+      retention: duration({
+        default: '24h',
+        min: '0s',
+        max: '87600h',
+        description:
+          'How long a deleted virtual machine stays in the bin, from which it can be restored. 0s: no bin, what is deleted is gone.',
+      }),
+    },
+  },
   limits: {
     about: 'What one caller, or all of them, may ask for.',
     keys: {

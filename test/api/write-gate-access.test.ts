@@ -79,6 +79,7 @@ const TABLE = `
   prepareStoragePool            F        F      F        F       F        N
   publishImage                  N        F      F        F       F        N
   raiseAlert                    F        F      F        F       F        F
+  purgeVirtualMachine           N        F      F        F       +        N
   rebootVirtualMachine          N        F      F        F       +        N
   redeemConsoleTicket           F        F      F        F       F        N
   registerHypervisorNode        F        F      F        F       F        F
@@ -89,6 +90,7 @@ const TABLE = `
   resetVirtualMachine           N        F      F        F       +        N
   resizeVirtualMachine          N        F      F        F       +        N
   resolveAlert                  F        F      F        F       F        N
+  restoreVirtualMachine         N        F      F        F       +        N
   resumeVirtualMachine          N        F      F        F       +        N
   revertVirtualMachineSnapshot  N        F      F        F       +        N
   setInterfaceSecurityGroups    N        F      F        F       +        N
