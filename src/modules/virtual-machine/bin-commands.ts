@@ -1,7 +1,7 @@
 /** What is done to virtual machines in the bin: they come back, or go for good. */
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
-import { idOf, name, optional } from '../../core/input.js';
+import { idOf, name as nameInput, optional } from '../../core/input.js';
 import { readForEdit } from '../../core/versioned.js';
 import type { Tx } from '../../data/client.js';
 import { AlreadyExistsError, ConflictError, QuotaExceededError } from '../../errors.js';
@@ -32,18 +32,23 @@ export const restoreVirtualMachine = defineCommand({
   resourceType,
   permission: 'vm:delete',
   subject,
-  input: z.object({ id: idOf(resourceType), name: optional(name) }),
+  input: z.object({ id: idOf(resourceType), name: optional(nameInput) }),
   errors: [AlreadyExistsError, QuotaExceededError],
   lock,
   async run({ tx }, { id, name: newName }) {
     const before = await readBinned(tx, id);
-    await claimQuota(tx, before.projectId, await amountsOf(tx, before));
+    const { projectId } = before;
+    await claimQuota(tx, projectId, await amountsOf(tx, before));
+    const name = newName ?? before.name;
+    // Whoever creates one claims quota, too: what has the name by now is to be seen. The unique index has the last word.
+    if ((await tx.virtualMachine.count({ where: { projectId, name, deletedAt: null } })) > 0)
+      throw new AlreadyExistsError(resourceType, 'name', name, ['name']);
     const generation = nextGeneration(before);
     const [after] = await tx.virtualMachine.updateManyAndReturn({
       where: { id, version: before.version, deletedAt: { not: null } },
       data: {
         deletedAt: null,
-        name: newName ?? before.name,
+        name,
         generation,
         observedGeneration: generation,
         version: { increment: 1 },
@@ -52,7 +57,7 @@ export const restoreVirtualMachine = defineCommand({
     if (!after) throw new ConflictError(resourceType, null);
     return {
       result: { virtualMachineId: id },
-      changed: [{ type: resourceType, id, before, after }, usageChange(before.projectId)],
+      changed: [{ type: resourceType, id, before, after }, usageChange(projectId)],
     };
   },
 });

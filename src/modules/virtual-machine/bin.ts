@@ -14,6 +14,9 @@ import { capacityChange, usageChange } from './changes.js';
 import { removeVirtualMachine } from './remove.js';
 import { nextGeneration } from './rules.js';
 
+/** What the task of a deletion knows beside its machine. */
+export type DeleteDetails = { readonly permanently: boolean };
+
 /** What a machine takes from its project's quota, its volumes apart: they count for themselves, in the bin too. */
 export async function amountsOf(tx: Tx, { id, resources }: VirtualMachine): Promise<Amounts> {
   const { vcpus, memoryMib } = capacityOf(resources);

@@ -5,12 +5,9 @@ import { idOf, optional, version } from '../../core/input.js';
 import { ConflictError, InvalidStateError, ProtectedError } from '../../errors.js';
 import { lockMachine } from '../task/end.js';
 import { beginTask, readIdle, taskChanges } from './begin.js';
-import { discardVirtualMachine } from './bin.js';
+import { type DeleteDetails, discardVirtualMachine } from './bin.js';
 import { VirtualMachineEntity } from './queries.js';
 import { decide } from './rules.js';
-
-/** What the task of a deletion knows beside its machine. */
-export type DeleteDetails = { readonly permanently: boolean };
 
 export const deleteVirtualMachine = defineCommand({
   name: 'virtualMachine.delete',
