@@ -1,9 +1,8 @@
 /**
  * The configuration model: every setting there is, and the type the program sees.
  *
- * To add a setting, add it here, then refresh the generated files (see render.ts). Nothing else lists
- * them: reading, the environment's names, config.yaml, the reference and `Config` all follow from this table.
- * Section names hold no underscore, so that `QUANTIX_<SECTION>_<KEY>` has one reading.
+ * To add a setting, add it here, then refresh the generated files (see render.ts). Nothing else lists them: reading, the environment's
+ * names, config.yaml, the reference and `Config` all follow. Section names hold no underscore: `QUANTIX_<SECTION>_<KEY>` has one reading.
  */
 import { isAddressRange, isServerUrl, isWebOrigin } from './address.js';
 import {
@@ -217,8 +216,7 @@ export const model = {
       }),
       disconnected_after: duration({
         default: '90s',
-        description:
-          'A node silent for this long is DISCONNECTED, and its virtual machines are UNKNOWN.',
+        description: 'A node silent for this long is DISCONNECTED, its virtual machines UNKNOWN.',
       }),
     },
   },
@@ -275,8 +273,7 @@ export const model = {
       timeout: duration({ default: '10m', description: 'A task that takes longer fails.' }),
       job_timeout: duration({
         default: '2h',
-        description:
-          'A migration, a snapshot or a job on volumes and images that takes longer fails.',
+        description: 'A migration, snapshot, or job on volumes or images that takes longer fails.',
       }),
       graceful_stop_timeout: duration({
         default: '60s',
@@ -288,6 +285,18 @@ export const model = {
         min: '1m',
         max: '87600h',
         description: 'How long finished tasks are kept.',
+      }),
+    },
+  },
+  deletion: {
+    about: 'What becomes of deleted virtual machines.',
+    keys: {
+      retention: duration({
+        default: '24h',
+        min: '0s',
+        max: '87600h',
+        description:
+          'How long deleted virtual machines can be restored. 0s: they are gone at once.',
       }),
     },
   },
@@ -382,8 +391,8 @@ type Fields<Keys> = {
 export type Mode = 'dev' | 'production';
 
 /**
- * The configuration as the program sees it: camelCase, durations as integer `...Ms`, sizes as bytes.
- * `password_file`, `jwt_secret_file` and `encryption_key_file` have been read: they are `password`, `jwtSecret` and `encryptionKey`.
+ * The configuration as the program sees it: camelCase, durations as integer `...Ms`, sizes as bytes; files of secrets have been
+ * read: they are `password`, `jwtSecret` and `encryptionKey`.
  */
 export type Config = { readonly mode: Mode } & {
   readonly [Name in keyof Model]: Fields<Model[Name]['keys']>;

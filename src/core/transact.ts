@@ -6,6 +6,7 @@ import { type Change, subjectOf, writeAudit } from './audit.js';
 import { bumpGenerations } from './cache.js';
 import type { Command } from './command.js';
 import type { Call, Services } from './context.js';
+import { findEntity, isOnSide } from './entity.js';
 import type { Answer, Execution } from './execute.js';
 import type { ChangeHint } from './hints.js';
 import { claimKey, rememberAnswer } from './idempotency.js';
@@ -87,6 +88,14 @@ export async function followUp<I extends z.ZodType, R extends object>(
   });
 }
 
+/** What goes into the bin is gone for all who follow it, and what comes out of it is new. */
+function kindOf({ type, before, after }: Change): ChangeHint['kind'] {
+  const entity = findEntity(type) ?? {};
+  const was = before !== null && isOnSide(entity, { ...before });
+  const is = after !== null && isOnSide(entity, { ...after });
+  return is ? (was ? 'UPDATED' : 'CREATED') : 'DELETED';
+}
+
 /** First the generations, then the hints: whoever hears of a change must not read the old copy. Never throws: the change is committed. */
 export async function announce(
   action: string,
@@ -99,7 +108,7 @@ export async function announce(
       type: change.type,
       id: change.id,
       projectId: subjectOf(change).projectId,
-      kind: change.before === null ? 'CREATED' : change.after === null ? 'DELETED' : 'UPDATED',
+      kind: kindOf(change),
     }),
   );
   try {

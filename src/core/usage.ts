@@ -6,6 +6,8 @@ import { delegateOf, type Entity, findEntity } from './entity.js';
 
 /** So many are named; more would not help anybody to find them. */
 const NAMED = 5;
+/** Behind the name of what is in the bin. */
+export const IN_THE_BIN = ' (in the bin)';
 
 /** Empty when no row fits `where`; made to be spread into the list of an InUseError. */
 export async function usageOf(
@@ -17,13 +19,17 @@ export async function usageOf(
   const delegate = delegateOf(tx, entity.model);
   const count = await delegate.count({ where });
   if (count === 0) return [];
+  const { label, bin } = entity;
+  const visibility = bin?.anywhere ?? entity.visibility;
   const rows = await delegate.findMany({
-    where: { AND: [where, entity.visibility.where(viewer)] },
-    select: { [entity.label]: true },
-    orderBy: { [entity.label]: 'asc' },
+    where: { AND: [where, visibility.where(viewer)] },
+    select: { [label]: true, ...(bin ? { [bin.column]: true } : {}) },
+    orderBy: { [label]: 'asc' },
     take: NAMED,
   });
-  return [{ type: entity.type, count, names: rows.map((row) => String(row[entity.label])) }];
+  // What is in the bin still uses what it refers to, and is on no list where its user would look for it.
+  const names = rows.map((row) => `${row[label]}${bin && row[bin.column] ? IN_THE_BIN : ''}`);
+  return [{ type: entity.type, count, names }];
 }
 
 /**

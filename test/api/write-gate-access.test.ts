@@ -80,6 +80,7 @@ const TABLE = `
   pauseVirtualMachine           N        F      F        F       +        N
   prepareStoragePool            F        F      F        F       F        N
   publishImage                  N        F      F        F       F        N
+  purgeVirtualMachine           N        F      F        F       +        N
   raiseAlert                    F        F      F        F       F        F
   rebootVirtualMachine          N        F      F        F       +        N
   redeemConsoleTicket           F        F      F        F       F        N
@@ -91,6 +92,7 @@ const TABLE = `
   resetVirtualMachine           N        F      F        F       +        N
   resizeVirtualMachine          N        F      F        F       +        N
   resolveAlert                  F        F      F        F       F        N
+  restoreVirtualMachine         N        F      F        F       +        N
   resumeVirtualMachine          N        F      F        F       +        N
   revertVirtualMachineSnapshot  N        F      F        F       +        N
   setInterfaceSecurityGroups    N        F      F        F       +        N

@@ -50,6 +50,7 @@ const DEFAULTS: Config = {
     gracefulStopTimeoutMs: 60_000,
     retentionMs: 2_592_000_000,
   },
+  deletion: { retentionMs: 86_400_000 },
   limits: {
     maxRequestBytes: 262_144,
     maxQueryTokens: 2_000,

@@ -157,6 +157,8 @@ const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   detach: 'edit',
   revert: 'action',
   redeem: 'action',
+  restore: 'action',
+  purge: 'action',
   report: 'action',
   cordon: 'action',
   uncordon: 'action',

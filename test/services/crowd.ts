@@ -34,7 +34,7 @@ export async function recount({ db }: Data) {
     SELECT p.name || ' ' || count(v.id) || ' ' || coalesce(sum((v.resources->>'vcpus')::int), 0)
              || ' ' || coalesce(sum((v.resources->>'memoryMib')::int), 0) AS counted,
            p.name || ' ' || p.used_virtual_machines || ' ' || p.used_vcpus || ' ' || p.used_memory_mib AS kept
-    FROM projects p LEFT JOIN virtual_machines v ON v.project_id = p.id GROUP BY p.id ORDER BY p.name`;
+    FROM projects p LEFT JOIN virtual_machines v ON v.project_id = p.id AND v.deleted_at IS NULL GROUP BY p.id ORDER BY p.name`;
   const nodes = await db.$queryRaw<{ counted: string; kept: string }[]>`
     SELECT n.hostname || ' ' || coalesce(sum((v.resources->>'vcpus')::int), 0)
              || ' ' || coalesce(sum((v.resources->>'memoryMib')::int), 0) AS counted,

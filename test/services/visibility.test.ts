@@ -5,6 +5,10 @@ import { seedDemo } from '../../src/cli/demo/seed.js';
 import type { ProjectRole, Role, Viewer } from '../../src/core/authz.js';
 import { allEntities, delegateOf, type Entity } from '../../src/core/entity.js';
 import type { Data } from '../../src/data/client.js';
+import {
+  BinnedVirtualMachineEntity,
+  VirtualMachineEntity,
+} from '../../src/modules/virtual-machine/queries.js';
 import { buildSchema } from '../../src/schema.js';
 import { createTestApp, openTestData } from '../support/app.js';
 import { nodeTypes } from '../support/schema-walk.js';
@@ -106,4 +110,39 @@ describe.each(Object.keys(DATA_SETS))('in %s', (name) => {
         expect(sizes.size, 'it depends on the viewer').toBeGreaterThan(1);
     },
   );
+
+  it('machines in the bin, and their parts, are seen in the bin alone', async () => {
+    const { data } = set;
+    await data.db.virtualMachine.updateMany({
+      where: { capacityClaimed: false },
+      data: { deletedAt: NOW },
+    });
+    const machines = await data.db.virtualMachine.findMany();
+    const [binned, others] = [
+      ids(machines.filter((vm) => vm.deletedAt !== null)).sort(),
+      ids(machines.filter((vm) => vm.deletedAt === null)).sort(),
+    ];
+    expect(binned.length).toBeGreaterThan(0);
+    const parts = ENTITIES.filter((entity) =>
+      JSON.stringify(entity.visibility.needs).includes('deletedAt'),
+    );
+    expect(parts.map(({ type }) => type).sort()).toEqual([
+      'DrsRecommendation',
+      'NetworkInterface',
+      'VirtualMachine',
+      'VirtualMachineSnapshot',
+    ]);
+    await fc.assert(
+      fc.asyncProperty(viewers, async (viewer) => {
+        for (const entity of [...parts, BinnedVirtualMachineEntity])
+          expect(await seenWhenLoaded(data, entity, viewer)).toEqual(
+            await seenBySql(data, entity, viewer),
+          );
+        if (viewer.role !== 'ADMIN') return;
+        expect(await seenBySql(data, BinnedVirtualMachineEntity, viewer)).toEqual(binned);
+        expect(await seenBySql(data, VirtualMachineEntity, viewer)).toEqual(others);
+      }),
+      { numRuns: 20 },
+    );
+  });
 });

@@ -34,6 +34,9 @@ export interface TestAppOptions {
   readonly logLevel?: string;
 }
 
+/** What is deleted is gone at once; tests of the bin say otherwise. */
+const WITHOUT_BIN: ConfigOverrides = { deletion: { retentionMs: 0 } };
+
 /** Opens a database for tests: migrated and empty but for the default project. */
 export async function openTestData(on: 'memory' | 'postgres'): Promise<Data> {
   const log = createLogger({ level: 'silent' });
@@ -65,7 +68,7 @@ export async function postgresConfig(overrides: ConfigOverrides = {}) {
 
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const data = options.data ?? (await openTestData(options.on ?? 'memory'));
-  const config = defaultConfig({ mode: 'dev', ...options.config });
+  const config = defaultConfig({ mode: 'dev', ...WITHOUT_BIN, ...options.config });
   const log = createLogger({ level: options.logLevel ?? 'silent' });
   const app = await createApp(config, {
     log,

@@ -146,6 +146,13 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     set: { rack: 'r1' },
     remove: ['tier'],
   })),
+  purgeVirtualMachine: asAdmin(async ({ world, project }) => ({
+    id: (await world.seed.vm(project, { deletedAt: new Date() })).id,
+  })),
+  restoreVirtualMachine: asAdmin(async ({ world, project }) => ({
+    id: (await world.seed.vm(project, { deletedAt: new Date() })).id,
+    name: fresh('restored'),
+  })),
   deleteVirtualMachine: edit(async ({ world: { seed, data }, project }) => {
     const vm = await seed.vm(project);
     const attached = { attachedVmId: vm.uuid, phase: 'IN_USE' } as const;

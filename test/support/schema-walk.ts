@@ -79,12 +79,18 @@ function filtersOf(type: string): Record<string, string> {
 }
 
 /** Every connection among the fields of Query. */
-export const rootLists: readonly RootList[] = queryFields().flatMap((field) => {
+const connections: readonly RootList[] = queryFields().flatMap((field) => {
   const type = listed(field);
   return type
     ? [{ field: field.name, type, orders: ordersOf(type), filters: filtersOf(type) }]
     : [];
 });
+const isOfBin = ({ field }: RootList): boolean => field.startsWith('deleted');
+
+/** The lists that have all objects of their type that there are. */
+export const rootLists = connections.filter((list) => !isOfBin(list));
+/** The lists of what is in the bin and nowhere else. */
+export const binLists = connections.filter(isOfBin);
 
 /** Every field of Query that gives one object by its id and nothing else, `node` among them (type "Node"). */
 export const rootSingles: readonly Relation[] = queryFields()

@@ -123,12 +123,13 @@ export function createSeed({ db }: Data) {
           name,
         },
       });
+      const counted = columns.deletedAt ? 0 : 1; // in the bin it takes nothing
       await db.project.update({
         where: { id: project.uuid },
         data: {
-          usedVirtualMachines: { increment: 1 },
-          usedVcpus: { increment: 1 },
-          usedMemoryMib: { increment: 1024 },
+          usedVirtualMachines: { increment: counted },
+          usedVcpus: { increment: counted },
+          usedMemoryMib: { increment: 1024 * counted },
         },
       });
       if (claimed && node) {

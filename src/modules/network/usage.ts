@@ -2,6 +2,7 @@
  * Who is on a network. Only administrators change a shared one; whoever changes one of a project is told the names
  * of that project's machines alone, should data of earlier releases have others on it.
  */
+import { IN_THE_BIN } from '../../core/usage.js';
 import type { Tx } from '../../data/client.js';
 import type { Usage } from '../../errors.js';
 import { type AddressPlan, addressOf, hostRange, poolRange } from './ranges.js';
@@ -26,7 +27,7 @@ type Network = { readonly id: string; readonly projectId: string | null };
 /** The machines with an interface on the network; null when there are none. */
 export async function machinesOn(tx: Tx, { id, projectId }: Network): Promise<Usage | null> {
   const rows = await tx.$queryRaw<Row[]>`
-    SELECT vm.name, count(*) OVER ()::int AS count,
+    SELECT vm.name || CASE WHEN vm.deleted_at IS NULL THEN '' ELSE ${IN_THE_BIN} END AS name, count(*) OVER ()::int AS count,
            (${projectId}::uuid IS NULL OR vm.project_id = ${projectId}::uuid) AS shown
     FROM virtual_machines vm
     WHERE EXISTS (SELECT FROM network_interfaces nic WHERE nic.vm_id = vm.id AND nic.network_id = ${id}::uuid)
@@ -50,7 +51,7 @@ export async function machinesOutside(
   const hosts = text(plan && hostRange(plan.cidr));
   const pool = text(plan && poolRange(plan));
   const rows = await tx.$queryRaw<Row[]>`
-    SELECT vm.name, count(*) OVER ()::int AS count,
+    SELECT vm.name || CASE WHEN vm.deleted_at IS NULL THEN '' ELSE ${IN_THE_BIN} END AS name, count(*) OVER ()::int AS count,
            (${projectId}::uuid IS NULL OR vm.project_id = ${projectId}::uuid) AS shown
     FROM virtual_machines vm
     WHERE EXISTS (

@@ -14,8 +14,8 @@ import { capacityOf } from '../node/rules.js';
 import { endTask, writeTask } from '../task/end.js';
 import { isJob, kindOf } from '../task/kinds.js';
 import { progressed, UNFINISHED } from '../task/rules.js';
+import { type DeleteDetails, discardVirtualMachine } from '../virtual-machine/bin.js';
 import { capacityChange } from '../virtual-machine/changes.js';
-import { removeVirtualMachine } from '../virtual-machine/remove.js';
 import { readSpec, type VmSpec } from '../virtual-machine/spec.js';
 import { recordHeartbeat, recordNode } from './heartbeat.js';
 import { type ObservedVm, type Report, reportInput } from './input.js';
@@ -88,7 +88,8 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
       const verdict = observe({ ...vm, arriving: task?.operation === 'MIGRATE' }, observation);
       if (verdict.gone) {
         removed.add(vm.id);
-        changed.push(...(await removeVirtualMachine(tx, vm)));
+        const details = task?.details as DeleteDetails | undefined;
+        changed.push(...(await discardVirtualMachine(context, vm, details?.permanently === true)));
         if (task) changed.push(...(await conclude(context, task, verdict)));
         continue;
       }

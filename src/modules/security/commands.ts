@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type Change, defineCommand, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
+import { IN_THE_BIN } from '../../core/usage.js';
 import {
   deleteVersioned,
   raiseVersion,
@@ -96,7 +97,7 @@ export const deleteSecurityGroup = defineCommand({
 async function usesOf(tx: Tx, securityGroupId: string) {
   const machines = await tx.vmSecurityGroup.findMany({
     where: { securityGroupId },
-    select: { virtualMachine: { select: { name: true } } },
+    select: { virtualMachine: { select: { name: true, deletedAt: true } } },
     take: 5,
   });
   const count = await tx.vmSecurityGroup.count({ where: { securityGroupId } });
@@ -104,7 +105,13 @@ async function usesOf(tx: Tx, securityGroupId: string) {
     where: { remoteGroupId: securityGroupId, securityGroupId: { not: securityGroupId } },
   });
   return [
-    { type: 'VirtualMachine', count, names: machines.map((m) => m.virtualMachine.name) },
+    {
+      type: 'VirtualMachine',
+      count,
+      names: machines.map(
+        ({ virtualMachine: vm }) => `${vm.name}${vm.deletedAt ? IN_THE_BIN : ''}`,
+      ),
+    },
     { type: 'SecurityRule', count: references, names: [] },
   ].filter((use) => use.count > 0);
 }

@@ -1,11 +1,12 @@
-/** Deleting a virtual machine: at once when it is off, else by a task of its node's agent. */
+/** Deleting a virtual machine: at once when it is off, else by a task of its node's agent. It goes into the bin (bin.ts), unless nothing is to be kept. */
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { idOf, optional, version } from '../../core/input.js';
 import { ConflictError, InvalidStateError, ProtectedError } from '../../errors.js';
+import { lockMachine } from '../task/end.js';
 import { beginTask, readIdle, taskChanges } from './begin.js';
+import { type DeleteDetails, discardVirtualMachine } from './bin.js';
 import { VirtualMachineEntity } from './queries.js';
-import { removeVirtualMachine } from './remove.js';
 import { decide } from './rules.js';
 
 export const deleteVirtualMachine = defineCommand({
@@ -16,11 +17,13 @@ export const deleteVirtualMachine = defineCommand({
   input: z.object({
     id: idOf('VirtualMachine'),
     force: optional(z.boolean()),
+    permanently: optional(z.boolean()),
     expectedVersion: version,
   }),
   errors: [InvalidStateError, ProtectedError],
   lock: (input) => [`vm/${input.id}`],
-  async run(context, { id, force = false, expectedVersion }) {
+  async run(context, { id, force = false, permanently = false, expectedVersion }) {
+    await lockMachine(context, { virtualMachineId: id }); // who takes a snapshot of it now is waited for
     const before = await readIdle(context.tx, id);
     if (expectedVersion != null && before.version !== expectedVersion)
       throw new ConflictError('VirtualMachine', before.version);
@@ -29,9 +32,16 @@ export const deleteVirtualMachine = defineCommand({
     const result = { deletedVirtualMachineId: id, taskId: null as string | null };
     // A crashed machine may have remains on its node that hold resources: its agent clears them away first.
     if (before.powerState === 'STOPPED' && !before.capacityClaimed) {
-      return { result, changed: await removeVirtualMachine(context.tx, before) };
+      return { result, changed: await discardVirtualMachine(context, before, permanently) };
     }
-    const { after, task } = await beginTask(context, before, 'DELETE', force);
+    const { after, task } = await beginTask(
+      context,
+      before,
+      'DELETE',
+      force,
+      {},
+      { details: { permanently } satisfies DeleteDetails },
+    );
     return { result: { ...result, taskId: task.id }, changed: taskChanges(before, after, task) };
   },
 });

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Viewer } from '../../core/authz.js';
 import type { Change, RunContext } from '../../core/command.js';
+import { IN_THE_BIN } from '../../core/usage.js';
 import type { Tx } from '../../data/client.js';
 import {
   AddressInUseError,
@@ -158,12 +159,12 @@ async function inUse(
   path: readonly string[],
 ): Promise<AddressInUseError | ConflictError> {
   const [holder] = await tx.$queryRaw<{ name: string; projectId: string }[]>`
-    SELECT vm.name, vm.project_id::text AS "projectId" FROM ip_addresses held
+    SELECT vm.name || CASE WHEN vm.deleted_at IS NULL THEN '' ELSE ${IN_THE_BIN} END AS name, vm.project_id::text AS "projectId" FROM ip_addresses held
     JOIN network_interfaces nic ON nic.id = held.interface_id
     JOIN virtual_machines vm ON vm.id = nic.vm_id
     WHERE held.network_id = ${networkId}::uuid AND held.address = ${address}::inet`;
   if (!holder) return new ConflictError('VirtualNetwork', null); // let go of at this moment
-  const visible = VirtualMachineEntity.visibility.sees(viewer, holder);
+  const visible = VirtualMachineEntity.bin.anywhere.sees(viewer, holder); // in the bin too: there it can be freed
   return new AddressInUseError(address, visible ? holder.name : null, path);
 }
 

@@ -1,11 +1,14 @@
 /** Virtual machines and their snapshots: seen by the project's members. */
-import { defineEntity, ofProject, through } from '../../core/entity.js';
+import { type Bin, besideBin, defineEntity, ofProject, through } from '../../core/entity.js';
 import * as enums from '../../gen/client/enums.js';
 import { builder } from '../../graphql/builder.js';
 import { flag, oneOf, range, ref, refThrough, text } from '../../graphql/filters.js';
 import { declareList } from '../../graphql/list.js';
 
-const visibility = ofProject('projectId');
+const bin = { column: 'deletedAt', anywhere: ofProject('projectId') };
+const outside: Bin = { ...bin, inside: false };
+const inside: Bin = { ...bin, inside: true };
+const visibility = besideBin(outside);
 
 export const VirtualMachineEntity = defineEntity({
   type: 'VirtualMachine',
@@ -13,7 +16,15 @@ export const VirtualMachineEntity = defineEntity({
   label: 'name',
   visibility,
   projectColumn: 'projectId',
+  bin: outside,
 });
+
+/** The machines in the bin: the same type, found here and nowhere else. */
+export const BinnedVirtualMachineEntity = {
+  ...VirtualMachineEntity,
+  visibility: besideBin(inside),
+  bin: inside,
+};
 
 export const SnapshotEntity = defineEntity({
   type: 'VirtualMachineSnapshot',
@@ -78,6 +89,13 @@ export const virtualMachines = declareList(VirtualMachineEntity, {
     updatedAt: range(),
   },
   order: { NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
+});
+
+/** Declared with the filter and the types of the list above; only what comes first is different. */
+export const deletedVirtualMachines = declareList(BinnedVirtualMachineEntity, {
+  filter: virtualMachines.filter,
+  order: { DELETED_AT: 'deletedAt', ...virtualMachines.order },
+  defaultDirection: 'DESC',
 });
 
 export const SnapshotStateEnum = builder.enumType('SnapshotState', {

@@ -1,4 +1,4 @@
-/** Taking a virtual machine's row away, with everything that it held. Used by the deletion of one that is off, and when an agent reports that one is gone. */
+/** Taking a virtual machine's row away, with everything that it held. Used where nothing is to be kept: by deletion without a bin, and by whatever empties the bin. */
 import type { Change } from '../../core/command.js';
 import type { Tx } from '../../data/client.js';
 import { ConflictError } from '../../errors.js';
@@ -22,16 +22,18 @@ export async function removeVirtualMachine(tx: Tx, vm: VirtualMachine): Promise<
   const volumes = await detachVolumes(tx, vm.id);
   const wires = await readInterfaces(tx, vm.id);
   const { count } = await tx.virtualMachine.deleteMany({
-    where: { id: vm.id, generation: vm.generation },
+    where: { id: vm.id, generation: vm.generation, deletedAt: vm.deletedAt },
   });
   if (count === 0) throw new ConflictError('VirtualMachine', null);
   const held = capacityOf(vm.resources);
-  await releaseQuota(tx, vm.projectId, {
-    virtualMachines: 1,
-    vcpus: held.vcpus,
-    memoryMib: held.memoryMib,
-    snapshots: snapshots.length,
-  });
+  // What is in the bin has given it back already.
+  if (vm.deletedAt === null)
+    await releaseQuota(tx, vm.projectId, {
+      virtualMachines: 1,
+      vcpus: held.vcpus,
+      memoryMib: held.memoryMib,
+      snapshots: snapshots.length,
+    });
   const changed: Change[] = [
     { type: 'VirtualMachine', id: vm.id, before: vm, after: null },
     ...volumes.map((v) => ({ type: 'Volume', id: v.after.id, ...v })),

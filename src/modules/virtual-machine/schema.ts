@@ -238,10 +238,11 @@ mutationField('labelVirtualMachine', labelVirtualMachine, {
 
 mutationField('deleteVirtualMachine', deleteVirtualMachine, {
   description:
-    'Deletes a virtual machine: at once when it is off, else by a task. Its volumes become free.',
+    'Deletes a virtual machine: at once when it is off, else by a task. It goes into the bin, with all that is its own, and can be restored until the retention is over; then, or where nothing is kept, it is gone and its volumes become free.',
   input: (t) => ({
     id: target(t, 'virtual machine'),
     force: t.boolean({ description: 'Power it off first if it runs.' }),
+    permanently: t.boolean({ description: 'Skip the bin: it cannot be restored.' }),
     expectedVersion: expectedVersion(t),
   }),
   entities: { task: taskPart },
