@@ -4,6 +4,7 @@ import type { Change, RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { present } from '../../core/input.js';
 import { readKey, readPart } from '../../core/json-part.js';
+import { written } from '../../core/versioned.js';
 import type { Tx } from '../../data/client.js';
 import { ConflictError, ValidationError } from '../../errors.js';
 import type { StoragePool, Volume } from '../../gen/client/client.js';
@@ -123,30 +124,28 @@ function contentOf(source: StoredSource | null): Pick<JobVolume, 'sourceType' | 
 /** The content is there: what it was copied from is free again, unless it shares its blocks. */
 export async function finishVolume(tx: Tx, before: Volume, result: JobResult): Promise<Change[]> {
   const made = result.volumes.find(({ volumeId }) => volumeId === before.id);
-  const after = await tx.volume.update({
-    where: { id: before.id },
-    data: {
-      phase: settledPhase(before),
-      errorMessage: '',
-      path: made?.path ?? '',
-      devicePath: made?.devicePath ?? '',
-      actualSizeBytes: made?.actualSizeBytes ?? 0n,
-      parentId: isLinked(before) ? before.parentId : null,
-    },
-  });
+  const data = {
+    phase: settledPhase(before),
+    errorMessage: '',
+    path: made?.path ?? '',
+    devicePath: made?.devicePath ?? '',
+    actualSizeBytes: made?.actualSizeBytes ?? 0n,
+    parentId: isLinked(before) ? before.parentId : null,
+  };
+  const row = await tx.volume.update({ where: { id: before.id }, data });
+  const after = written(before, row, data);
   return [{ type: 'Volume', id: before.id, before, after }];
 }
 
 /** It is of no use. What it claims stays claimed until its row goes: some of it may be there on the backend. */
 export async function breakVolume(tx: Tx, before: Volume, reason: string): Promise<Change[]> {
-  const after = await tx.volume.update({
-    where: { id: before.id },
-    data: {
-      phase: 'ERROR',
-      errorMessage: reason.slice(0, 1000),
-      parentId: isLinked(before) ? before.parentId : null,
-    },
-  });
+  const data = {
+    phase: 'ERROR',
+    errorMessage: reason.slice(0, 1000),
+    parentId: isLinked(before) ? before.parentId : null,
+  } as const;
+  const row = await tx.volume.update({ where: { id: before.id }, data });
+  const after = written(before, row, data);
   return [{ type: 'Volume', id: before.id, before, after }];
 }
 

@@ -1,5 +1,6 @@
 /** CREATE_VOLUME, GROW_VOLUME and DELETE_VOLUME: jobs of a node that has the pool. */
 import type { Change, RunContext } from '../../core/command.js';
+import { written } from '../../core/versioned.js';
 import type { Tx } from '../../data/client.js';
 import type { Task, Volume } from '../../gen/client/client.js';
 import { encodeGlobalId } from '../../ids.js';
@@ -94,15 +95,14 @@ defineTaskKind('GROW_VOLUME', {
       const before = await volumeOf(tx, task);
       if (!before) return { changed: [] };
       const { actualSizeBytes } = result.volumes.find((v) => v.volumeId === before.id) ?? {};
-      const after = await tx.volume.update({
-        where: { id: before.id },
-        data: {
-          phase: settledPhase(before),
-          errorMessage: '',
-          sizeBytes: BigInt(detailsOf<GrowDetails>(task).sizeBytes),
-          ...(actualSizeBytes === undefined ? {} : { actualSizeBytes }),
-        },
-      });
+      const data = {
+        phase: settledPhase(before),
+        errorMessage: '',
+        sizeBytes: BigInt(detailsOf<GrowDetails>(task).sizeBytes),
+        ...(actualSizeBytes === undefined ? {} : { actualSizeBytes }),
+      };
+      const row = await tx.volume.update({ where: { id: before.id }, data });
+      const after = written(before, row, data);
       return { changed: [{ type: 'Volume', id: before.id, before, after }] };
     },
   },
@@ -118,14 +118,13 @@ async function shrinkBack(
   const before = await volumeOf(tx, task);
   if (!before) return [];
   const { sizeBytes, claimedBytes } = detailsOf<GrowDetails>(task);
-  const after = await tx.volume.update({
-    where: { id: before.id },
-    data: {
-      phase: settledPhase(before),
-      errorMessage: `It did not grow: ${end.errorMessage ?? ''}`.slice(0, 1000),
-      claimedBytes: { decrement: BigInt(claimedBytes) },
-    },
-  });
+  const data = {
+    phase: settledPhase(before),
+    errorMessage: `It did not grow: ${end.errorMessage ?? ''}`.slice(0, 1000),
+    claimedBytes: { decrement: BigInt(claimedBytes) },
+  };
+  const row = await tx.volume.update({ where: { id: before.id }, data });
+  const after = written(before, row, data);
   await releaseSpace(tx, before.poolId, BigInt(claimedBytes));
   const storageGib = gibOf(before.sizeBytes) - gibOf(BigInt(sizeBytes));
   await claimQuota(tx, before.projectId, { storageGib });
