@@ -18,6 +18,7 @@ import './modules/storage/volume-mutations.js';
 import './modules/image/mutations.js';
 import './modules/virtual-machine/schema.js';
 import './modules/virtual-machine/operation-schema.js';
+import './modules/virtual-machine/evacuation-schema.js';
 import './modules/virtual-machine/interface-schema.js';
 import './modules/virtual-machine/bulk-schema.js';
 import './modules/virtual-machine/snapshot-schema.js';

@@ -196,9 +196,13 @@ const intents = [
   [
     'enterMaintenance',
     enterMaintenance,
-    'Takes a node out of service. Refused, with their names, while virtual machines run on it.',
+    'Takes a node out of service: at once when it is empty, else it is DRAINING until its virtual machines have been moved away. What is in the way stands in the field "maintenance" of the node.',
   ],
-  ['exitMaintenance', exitMaintenance, 'Puts a node back into service.'],
+  [
+    'exitMaintenance',
+    exitMaintenance,
+    'Puts a node back into service. Migrations that have begun go on.',
+  ],
 ] as const;
 
 for (const [name, command, description] of intents) {
