@@ -169,6 +169,13 @@ export interface NodeVerdict {
   /** Why not, in words; empty when it fits. */
   readonly reasons: readonly string[];
   readonly score: number | null;
+  /** What the score is the sum of; absent where nothing was scored. */
+  readonly parts?: readonly ScorePart[];
+}
+
+export interface ScorePart {
+  readonly name: string;
+  readonly value: number;
 }
 
 /** No hypervisor node can take the virtual machine, or do the job; it says why for each. */

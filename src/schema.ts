@@ -19,6 +19,7 @@ import './modules/image/mutations.js';
 import './modules/virtual-machine/schema.js';
 import './modules/virtual-machine/operation-schema.js';
 import './modules/virtual-machine/evacuation-schema.js';
+import './modules/virtual-machine/explain-schema.js';
 import './modules/virtual-machine/interface-schema.js';
 import './modules/virtual-machine/bulk-schema.js';
 import './modules/virtual-machine/snapshot-schema.js';

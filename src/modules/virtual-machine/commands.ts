@@ -18,7 +18,7 @@ import { claimQuota } from '../project/quota.js';
 import { readIdle } from './begin.js';
 import { usageChange } from './changes.js';
 import { additionChanges, attachInterfaces } from './interfaces.js';
-import { choosePlacement, placementSettings } from './place-vm.js';
+import { choosePlacement, placementSettings, requestForNew } from './place-vm.js';
 import { VirtualMachineEntity } from './queries.js';
 import { attachVolumes, checkReferences, groupIdsOf } from './references.js';
 import { resourcesOf, specInput } from './spec.js';
@@ -60,12 +60,7 @@ export const createVirtualMachine = defineCommand({
     const { tx, viewer, newId, services } = context;
     await checkReferences(context, projectId, spec);
     const resources = resourcesOf(spec);
-    const request = {
-      resources,
-      constraints: spec.placement,
-      clusterId: spec.placement?.clusterId ?? null,
-      preferredNodeId: null,
-    };
+    const request = requestForNew(spec);
     const { placement, candidates } = await choosePlacement(
       tx,
       projectId,

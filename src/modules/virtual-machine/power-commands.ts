@@ -5,14 +5,12 @@ import { defineCommand, type Outcome, type RunContext } from '../../core/command
 import { idOf, optional } from '../../core/input.js';
 import { InvalidStateError, NoSuitableNodeError } from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
-import { capacityOf } from '../node/rules.js';
 import { beginTask, type OperationResult, readIdle, taskChanges } from './begin.js';
 import { capacityChange } from './changes.js';
-import { claimPlacement, placementSettings, poolsOf } from './place-vm.js';
+import { claimPlacement, placementSettings, requestForStart } from './place-vm.js';
 import './power-kinds.js';
 import { VirtualMachineEntity } from './queries.js';
 import { decide, type PowerOperation, stopsByForce } from './rules.js';
-import type { VmSpec } from './spec.js';
 
 const resourceType = 'VirtualMachine';
 
@@ -47,13 +45,7 @@ async function placeForStart(
   vm: VirtualMachine,
 ): Promise<{ nodeId?: string; capacityClaimed?: boolean }> {
   if (vm.capacityClaimed) return {};
-  const request = {
-    resources: capacityOf(vm.resources),
-    constraints: (vm.spec as unknown as VmSpec).placement,
-    clusterId: vm.clusterId,
-    preferredNodeId: vm.nodeId,
-    pools: await poolsOf(tx, vm.id),
-  };
+  const request = await requestForStart(tx, vm);
   const nodeId = await claimPlacement(tx, vm.projectId, request, placementSettings(services));
   return { nodeId, capacityClaimed: true };
 }
