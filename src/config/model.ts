@@ -22,6 +22,7 @@ import {
   secretFile,
   text,
 } from './key.js';
+import { maintenance } from './maintenance.js';
 
 type Section = { readonly about: string; readonly keys: Readonly<Record<string, Key>> };
 
@@ -245,31 +246,7 @@ export const model = {
       }),
     },
   },
-  maintenance: {
-    about: 'Emptying nodes that are to go out of service.',
-    keys: {
-      max_migrations_per_cluster: integer({
-        default: 5,
-        min: 1,
-        max: 1000,
-        unit: 'migrations',
-        description:
-          'Nodes are emptied with so many migrations at once in a cluster; those that people began count, too.',
-      }),
-      max_migrations_per_node: integer({
-        default: 2,
-        min: 1,
-        max: 100,
-        unit: 'migrations',
-        description: 'A node is emptied with so many migrations at once.',
-      }),
-      retry_after: duration({
-        default: '1m',
-        min: '1s',
-        description: 'How long a machine stays where it is after its migration came to nothing.',
-      }),
-    },
-  },
+  maintenance,
   network: {
     about: 'Network interfaces of virtual machines.',
     keys: {

@@ -62,18 +62,16 @@ const give = (mutation: 'enterMaintenance' | 'exitMaintenance', which = node) =>
 const progress = async (client = admin) =>
   (
     await ask<{
-      hypervisorNode: {
-        maintenance: {
-          remaining: number;
-          blockers: { reason: string; virtualMachine: { name: string } }[];
-        } | null;
+      planMaintenance: {
+        remaining: number;
+        blockers: { reason: string; virtualMachine: { name: string } }[];
       };
     }>(
       client,
-      `query Progress($id: ID!) { hypervisorNode(id: $id) { maintenance { remaining blockers { reason virtualMachine { name } } } } }`,
+      `query Progress($id: ID!) { planMaintenance(nodeId: $id) { remaining blockers { reason virtualMachine { name } } } }`,
       { id: node.id },
     )
-  ).hypervisorNode.maintenance;
+  ).planMaintenance;
 const plan = async (client = admin) =>
   (
     await ask<{ planMaintenance: { remaining: number; moves: object[] } | null }>(
@@ -120,7 +118,7 @@ describe('a node that is to be emptied', () => {
     }
     await round();
     expect(await intentOf()).toBe('MAINTENANCE');
-    expect(await progress()).toBeNull();
+    expect(await progress()).toEqual({ remaining: 0, blockers: [] });
     const figures = await world.data.db.node.findMany({ select: { id: true, allocated: true } });
     expect(figures.find(({ id }) => id === node.uuid)?.allocated).toMatchObject({ vcpus: 0 });
     expect(figures.find(({ id }) => id === other.uuid)?.allocated).toMatchObject({ vcpus: 3 });

@@ -50,6 +50,7 @@ const TABLE = `
   createVirtualMachineSnapshot  N        F      F        F       +        N
   createVirtualNetwork          N        F      F        F       +        N
   createVolume                  N        F      F        F       +        N
+  decommissionHypervisorNode    F        F      F        F       F        N
   deleteCluster                 F        F      F        F       F        N
   deleteHypervisorNode          F        F      F        F       F        N
   deleteImage                   N        F      F        F       +        N

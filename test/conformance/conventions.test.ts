@@ -137,6 +137,7 @@ describe('entities', () => {
 const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   update: 'edit',
   delete: 'edit',
+  decommission: 'edit',
   create: 'action',
   register: 'action',
   issue: 'action',

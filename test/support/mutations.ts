@@ -123,6 +123,7 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   })),
   deleteCluster: edit(({ world }) => world.seed.cluster(), {}),
   deleteHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {}),
+  decommissionHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {}),
   deleteProject: edit(({ world }) => world.seed.project(), {}),
   bulkAcknowledgeAlerts: bulk(({ world }) => world.seed.alert()),
   bulkDeleteVirtualMachines: bulk(({ world, project }) => world.seed.vm(project)),

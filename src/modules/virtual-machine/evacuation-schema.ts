@@ -1,4 +1,4 @@
-/** Emptying a node in the API: how far it has come and what is in the way, and what would become of each machine. */
+/** Emptying a node in the API: what becomes of each machine, how far it has come, what is in the way. No field of the node: a page of nodes is one statement. */
 import { builder, type GraphQLContext } from '../../graphql/builder.js';
 import { type Batch, readFromBatch, uuidOf } from '../../graphql/node.js';
 import { NodeEntity } from '../node/queries.js';
@@ -19,6 +19,8 @@ interface Progress {
   /** Of all machines that hold the node, whoever sees them. */
   readonly remaining: number;
 }
+
+const blocks = (step: Step): boolean => step.holds && step.state === 'BLOCKED';
 
 /** The plan as the viewer may see it: of other people's machines only how many there are. */
 async function readProgress(context: GraphQLContext, nodeId: string): Promise<Progress> {
@@ -45,56 +47,6 @@ async function readProgress(context: GraphQLContext, nodeId: string): Promise<Pr
     remaining: plan.filter((step) => step.holds).length,
   };
 }
-
-const BlockerType = builder.objectRef<SeenStep>('MaintenanceBlocker').implement({
-  description: 'A virtual machine that keeps a node from being empty and does not move by itself.',
-  fields: (t) => ({
-    virtualMachine: t.field({
-      type: VirtualMachineRef,
-      nullable: true,
-      description: 'The machine; null when it has gone meanwhile.',
-      resolve: (step, _args, context, info) =>
-        readFromBatch(
-          context,
-          info,
-          VirtualMachineEntity,
-          step.virtualMachineId,
-          step.machines,
-        ) as never,
-    }),
-    reason: t.string({
-      description: 'Why it stays, and what would help.',
-      resolve: (step) => step.reason ?? '',
-    }),
-  }),
-});
-
-const MaintenanceType = builder.objectRef<Progress>('NodeMaintenance').implement({
-  description: 'How far the emptying of a node has come, worked out anew with each question.',
-  fields: (t) => ({
-    remaining: t.exposeInt('remaining', {
-      description:
-        'Virtual machines that still hold capacity there or are on their way to it, those of other projects included.',
-    }),
-    blockers: t.field({
-      type: [BlockerType],
-      description:
-        'Those among them that you may see and that are stuck; the others are moving or wait for their turn.',
-      resolve: ({ steps }) => steps.filter((step) => step.holds && step.state === 'BLOCKED'),
-    }),
-  }),
-});
-
-builder.prismaObjectField(NodeRef, 'maintenance', (t) =>
-  t.field({
-    type: MaintenanceType,
-    nullable: true,
-    description: 'What is left to be moved away; null unless it is DRAINING.',
-    select: { id: true, intent: true },
-    resolve: (node, _args, context) =>
-      node.intent === 'DRAINING' ? readProgress(context, node.id) : null,
-  }),
-);
 
 const MoveType = builder.objectRef<SeenStep>('MaintenanceMove').implement({
   description: 'What would become of one virtual machine if its node were emptied now.',
@@ -127,7 +79,7 @@ const MoveType = builder.objectRef<SeenStep>('MaintenanceMove').implement({
     }),
     blocks: t.boolean({
       description: 'Whether the node is not empty while it stays: it holds capacity there.',
-      resolve: (step) => step.holds && step.state === 'BLOCKED',
+      resolve: blocks,
     }),
   }),
 });
@@ -138,6 +90,12 @@ const PlanType = builder.objectRef<Progress>('MaintenancePlan').implement({
   fields: (t) => ({
     remaining: t.exposeInt('remaining', {
       description: 'Virtual machines that hold capacity there, those of other projects included.',
+    }),
+    blockers: t.field({
+      type: [MoveType],
+      description:
+        'Those of the moves that hold it up and do not come about by themselves; the others are moving or wait for their turn.',
+      resolve: ({ steps }) => steps.filter(blocks),
     }),
     moves: t.field({
       type: [MoveType],
@@ -153,7 +111,7 @@ builder.queryField('planMaintenance', (t) =>
     type: PlanType,
     nullable: true,
     description:
-      'What enterMaintenance would do with each virtual machine of a node, as things are now; null when there is no such node.',
+      'What becomes of each virtual machine of a node when it is emptied, or why not, as things are now: before enterMaintenance a plan, afterwards what is left; null when there is no such node.',
     args: { nodeId: t.arg.id({ required: true, description: 'The hypervisor node.' }) },
     resolve: async (_root, { nodeId }, context) => {
       const id = uuidOf('HypervisorNode', nodeId, ['nodeId']);
