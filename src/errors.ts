@@ -194,6 +194,14 @@ export class NoSuitableNodeError extends UserError {
   }
 }
 
+/** A recommendation that made sense once: what it was made from has changed. */
+export class StaleRecommendationError extends UserError {
+  readonly code = 'STALE';
+  constructor(readonly reason: string) {
+    super(`The recommendation does not fit any more: ${reason}. Reject it, or wait for a new one.`);
+  }
+}
+
 /** Where a network had room for machines, and how much. */
 export interface SubnetUse {
   readonly network: string;

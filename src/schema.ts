@@ -32,6 +32,7 @@ import './modules/report/schema.js';
 import './modules/alert/schema.js';
 import './modules/alert/bulk-schema.js';
 import './modules/drs/schema.js';
+import './modules/drs/mutations.js';
 import './modules/audit/schema.js';
 import './modules/server-info/schema.js';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';

@@ -21,6 +21,7 @@ import {
   ProtectedError,
   QuotaExceededError,
   type ScorePart,
+  StaleRecommendationError,
   SubnetExhaustedError,
   type Usage,
   type UserError,
@@ -231,6 +232,9 @@ errorType(
     }),
   }),
 );
+errorType(StaleRecommendationError, 'What the recommendation was made from has changed.', (t) => ({
+  reason: t.string({ description: 'What has changed.', resolve: ({ error: e }) => e.reason }),
+}));
 errorType(SubnetExhaustedError, 'The network has no address left to give.', (t) => ({
   network: t.string({
     description: 'The name of the network.',

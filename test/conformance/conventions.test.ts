@@ -137,6 +137,9 @@ describe('entities', () => {
 const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   update: 'edit',
   delete: 'edit',
+  approve: 'action',
+  reject: 'action',
+  apply: 'action',
   decommission: 'edit',
   create: 'action',
   register: 'action',

@@ -272,6 +272,19 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     sourceId: node.id,
     kind: fresh('kind'),
   })),
+  approveDrsRecommendation: asAdmin(async ({ world, cluster }) => ({
+    id: (await world.seed.recommendation(cluster)).id,
+  })),
+  rejectDrsRecommendation: asAdmin(async ({ world, cluster }) => ({
+    id: (await world.seed.recommendation(cluster)).id,
+  })),
+  applyDrsRecommendation: asAdmin(async ({ world: { seed }, project, cluster, node }) => {
+    const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
+    const vm = await seed.vm(project, { ...running, cluster, node, claimed: true });
+    const ids = { virtualMachineId: vm.uuid, sourceNodeId: node.uuid };
+    const targetNodeId = (await seed.node(cluster)).uuid;
+    return { id: (await seed.recommendation(cluster, { ...ids, targetNodeId })).id };
+  }),
   cordonHypervisorNode: intent('IN_SERVICE'),
   uncordonHypervisorNode: intent('CORDONED'),
   enterMaintenance: intent('IN_SERVICE'),
