@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from './clock.js';
 import type { Config } from './config/model.js';
 import { binKeeper } from './controllers/bin-keeper.js';
+import { maintenance } from './controllers/maintenance.js';
 import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
@@ -115,7 +116,13 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     services,
     fetch: (request) => inRequestScope(async () => yoga.fetch(request)),
     startControllers() {
-      controllers ??= startControllers(services, [nodeHealth, taskDeadlines, retention, binKeeper]);
+      controllers ??= startControllers(services, [
+        nodeHealth,
+        taskDeadlines,
+        maintenance,
+        retention,
+        binKeeper,
+      ]);
     },
     async start() {
       const sockets = openSockets(services, yoga, authenticate);

@@ -169,6 +169,13 @@ export interface NodeVerdict {
   /** Why not, in words; empty when it fits. */
   readonly reasons: readonly string[];
   readonly score: number | null;
+  /** What the score is the sum of; absent where nothing was scored. */
+  readonly parts?: readonly ScorePart[];
+}
+
+export interface ScorePart {
+  readonly name: string;
+  readonly value: number;
 }
 
 /** No hypervisor node can take the virtual machine, or do the job; it says why for each. */
@@ -184,6 +191,14 @@ export class NoSuitableNodeError extends UserError {
             .map((v) => `${v.hostname} (${v.reasons.join(', ')})`)
             .join('; ')}.`,
     );
+  }
+}
+
+/** A recommendation that made sense once: what it was made from has changed. */
+export class StaleRecommendationError extends UserError {
+  readonly code = 'STALE';
+  constructor(readonly reason: string) {
+    super(`The recommendation does not fit any more: ${reason}. Reject it, or wait for a new one.`);
   }
 }
 

@@ -21,6 +21,7 @@ import {
   secretFile,
   text,
 } from './key.js';
+import { maintenance } from './maintenance.js';
 
 type Section = { readonly about: string; readonly keys: Readonly<Record<string, Key>> };
 
@@ -243,6 +244,7 @@ export const model = {
       }),
     },
   },
+  maintenance,
   network: {
     about: 'Network interfaces of virtual machines.',
     keys: {

@@ -20,6 +20,8 @@ import {
   PoolExhaustedError,
   ProtectedError,
   QuotaExceededError,
+  type ScorePart,
+  StaleRecommendationError,
   SubnetExhaustedError,
   type Usage,
   type UserError,
@@ -75,6 +77,17 @@ const UsageType = builder.objectRef<Usage>('Usage').implement({
   }),
 });
 
+const ScorePartType = builder.objectRef<ScorePart>('PlacementScorePart').implement({
+  description: 'One part of the score of a node.',
+  fields: (t) => ({
+    name: t.exposeString('name', {
+      description:
+        'LOAD: how full the node would be, from 0 to 1, as placement.policy likes it; PREFERENCE: the machine was there last; AFFINITY and ANTI_AFFINITY: soft neighbours.',
+    }),
+    value: t.exposeFloat('value', { description: 'What it adds; negative: takes away.' }),
+  }),
+});
+
 export const VerdictType = builder.objectRef<NodeVerdict>('NodeVerdict').implement({
   description: 'What placement decided about one hypervisor node.',
   fields: (t) => ({
@@ -88,6 +101,11 @@ export const VerdictType = builder.objectRef<NodeVerdict>('NodeVerdict').impleme
     score: t.exposeFloat('score', {
       nullable: true,
       description: 'The higher the better; null when it does not fit.',
+    }),
+    scoreParts: t.field({
+      type: [ScorePartType],
+      description: 'What the score is the sum of; empty when there is none.',
+      resolve: (v) => [...(v.parts ?? [])],
     }),
   }),
 });
@@ -214,6 +232,9 @@ errorType(
     }),
   }),
 );
+errorType(StaleRecommendationError, 'What the recommendation was made from has changed.', (t) => ({
+  reason: t.string({ description: 'What has changed.', resolve: ({ error: e }) => e.reason }),
+}));
 errorType(SubnetExhaustedError, 'The network has no address left to give.', (t) => ({
   network: t.string({
     description: 'The name of the network.',

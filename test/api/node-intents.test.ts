@@ -14,7 +14,7 @@ const DOCUMENTS = {
     answer: uncordonHypervisorNode(input: $input) { __typename ... on UncordonHypervisorNodePayload { hypervisorNode { intent phase } } ... on InvalidStateError { current allowed } ... on UserError { code } }
   }`),
   ENTER_MAINTENANCE: graphql(`mutation IntentTestEnter($input: EnterMaintenanceInput!) {
-    answer: enterMaintenance(input: $input) { __typename ... on EnterMaintenancePayload { hypervisorNode { intent phase } } ... on InvalidStateError { current allowed } ... on InUseError { usedBy { type count names } } ... on UserError { code } }
+    answer: enterMaintenance(input: $input) { __typename ... on EnterMaintenancePayload { hypervisorNode { intent phase } } ... on InvalidStateError { current allowed } ... on UserError { code } }
   }`),
   EXIT_MAINTENANCE: graphql(`mutation IntentTestExit($input: ExitMaintenanceInput!) {
     answer: exitMaintenance(input: $input) { __typename ... on ExitMaintenancePayload { hypervisorNode { intent phase } } ... on InvalidStateError { current allowed } ... on UserError { code } }
@@ -43,7 +43,7 @@ beforeAll(async () => {
 afterAll(() => world.stop());
 
 const apply = async (operation: IntentOperation, id: string) =>
-  // The four answer alike; maintenance alone can also be refused because the node is in use.
+  // The four answer alike.
   (
     await admin.run(DOCUMENTS[operation] as (typeof DOCUMENTS)['ENTER_MAINTENANCE'], {
       input: { id },
@@ -84,20 +84,25 @@ describe('a node that is cordoned or in maintenance', () => {
     expect((await start()).__typename).toBe('StartVirtualMachinePayload');
   });
 
-  it('is not emptied by force: maintenance is refused with the names of what runs there', async () => {
+  it('is DRAINING while something is claimed there, and in maintenance at once when nothing is', async () => {
     const node = await world.seed.node(cluster);
+    const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
     const vm = await world.seed.vm(await world.seed.project(), {
       cluster,
       node,
       claimed: true,
-      powerState: 'RUNNING',
-      desiredState: 'RUNNING',
+      ...running,
     });
-    expect(await apply('ENTER_MAINTENANCE', node.id)).toMatchObject({
-      code: 'IN_USE',
-      usedBy: [{ count: 1, names: [vm.name] }],
-    });
+    const draining = { hypervisorNode: { intent: 'DRAINING', phase: 'DRAINING' } };
+    expect(await apply('ENTER_MAINTENANCE', node.id)).toMatchObject(draining);
+    expect(await apply('ENTER_MAINTENANCE', node.id)).toMatchObject(draining);
     const row = await world.data.db.node.findUniqueOrThrow({ where: { id: node.uuid } });
-    expect(row.intent).toBe('IN_SERVICE');
+    expect([row.intent, row.version]).toEqual(['DRAINING', 2]);
+    await world.data.db.virtualMachine.delete({ where: { id: vm.uuid } });
+    const none = { vcpus: 0, memoryMib: 0, storageGib: 0 };
+    await world.data.db.node.update({ where: { id: node.uuid }, data: { allocated: none } });
+    expect(await apply('ENTER_MAINTENANCE', node.id)).toMatchObject({
+      hypervisorNode: { intent: 'MAINTENANCE' },
+    });
   });
 });

@@ -70,6 +70,7 @@ describe('a new machine', () => {
         fits: true,
         reasons: [],
         score: expect.any(Number),
+        scoreParts: [{ name: 'LOAD', value: expect.any(Number) }],
       },
     ]);
     const row = await rowNamed('whole');

@@ -28,6 +28,8 @@ type Persona = (typeof PERSONAS)[number];
 const TABLE = `
                                 stranger reader observer demoted operator agent
   acknowledgeAlert              F        F      F        F       F        N
+  applyDrsRecommendation        N        F      F        F       F        N
+  approveDrsRecommendation      F        F      F        F       F        N
   assignStoragePoolNodes        F        F      F        F       F        N
   attachCdrom                   N        F      F        F       +        N
   attachNetworkInterface        N        F      F        F       +        N
@@ -52,6 +54,7 @@ const TABLE = `
   createVirtualMachineSnapshot  N        F      F        F       +        N
   createVirtualNetwork          N        F      F        F       +        N
   createVolume                  N        F      F        F       +        N
+  decommissionHypervisorNode    F        F      F        F       F        N
   deleteCluster                 F        F      F        F       F        N
   deleteHypervisorNode          F        F      F        F       F        N
   deleteImage                   N        F      F        F       +        N
@@ -86,6 +89,7 @@ const TABLE = `
   redeemConsoleTicket           F        F      F        F       F        N
   registerHypervisorNode        F        F      F        F       F        F
   registerImage                 N        F      F        F       +        N
+  rejectDrsRecommendation       F        F      F        F       F        N
   removeProjectMember           N        F      F        F       F        N
   replaceSecurityRules          N        F      F        F       +        N
   reportNode                    F        F      F        F       F        N

@@ -137,6 +137,10 @@ describe('entities', () => {
 const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   update: 'edit',
   delete: 'edit',
+  approve: 'action',
+  reject: 'action',
+  apply: 'action',
+  decommission: 'edit',
   create: 'action',
   register: 'action',
   issue: 'action',

@@ -221,6 +221,30 @@ const anySettings = fc.record({
   policy: fc.constantFrom('spread' as const, 'pack' as const),
 });
 
+describe('the score', () => {
+  it('says what it is made of', () => {
+    const company = node('n', {
+      allocated: capacity(6, 8_192),
+      neighbours: [{ app: 'db', env: 'test' }],
+    });
+    const constraints = {
+      affinityLabels: { app: 'db' },
+      antiAffinityLabels: { env: 'test' },
+      policy: 'SOFT' as const,
+    };
+    const request = wanted({ preferredNodeId: 'n', constraints });
+    expect(place(request, [company], SPREAD).verdicts[0]).toMatchObject({
+      score: 0.6,
+      parts: [
+        { name: 'LOAD', value: 0.5 },
+        { name: 'PREFERENCE', value: 0.1 },
+        { name: 'AFFINITY', value: 0.5 },
+        { name: 'ANTI_AFFINITY', value: -0.5 },
+      ],
+    });
+  });
+});
+
 describe('whatever the nodes and the machine', () => {
   const check = (test: (r: PlacementRequest, n: Candidate[], s: PlacementSettings) => void) =>
     fc.assert(fc.property(anyRequest, anyNodes, anySettings, test), { numRuns: 2_000 });
@@ -251,6 +275,17 @@ describe('whatever the nodes and the machine', () => {
         expect(free.vcpus).toBeGreaterThanOrEqual(resources.vcpus);
         expect(free.memoryMib).toBeGreaterThanOrEqual(resources.memoryMib);
         expect(free.storageGib).toBeGreaterThanOrEqual(resources.storageGib);
+      }
+    });
+  });
+
+  it('the score of a node is the sum of its named parts, each once', () => {
+    check((request, nodes, settings) => {
+      for (const { score, parts = [], fits } of place(request, nodes, settings).verdicts) {
+        const sum = parts.reduce((total, part) => total + part.value, 0);
+        expect(score ?? 0).toBeCloseTo(sum, 9);
+        expect(parts.length > 0).toBe(fits);
+        expect(new Set(parts.map((part) => part.name)).size).toBe(parts.length);
       }
     });
   });

@@ -123,6 +123,7 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   })),
   deleteCluster: edit(({ world }) => world.seed.cluster(), {}),
   deleteHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {}),
+  decommissionHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {}),
   deleteProject: edit(({ world }) => world.seed.project(), {}),
   bulkAcknowledgeAlerts: bulk(({ world }) => world.seed.alert()),
   bulkDeleteVirtualMachines: bulk(({ world, project }) => world.seed.vm(project)),
@@ -283,6 +284,19 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     sourceId: node.id,
     kind: fresh('kind'),
   })),
+  approveDrsRecommendation: asAdmin(async ({ world, cluster }) => ({
+    id: (await world.seed.recommendation(cluster)).id,
+  })),
+  rejectDrsRecommendation: asAdmin(async ({ world, cluster }) => ({
+    id: (await world.seed.recommendation(cluster)).id,
+  })),
+  applyDrsRecommendation: asAdmin(async ({ world: { seed }, project, cluster, node }) => {
+    const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
+    const vm = await seed.vm(project, { ...running, cluster, node, claimed: true });
+    const ids = { virtualMachineId: vm.uuid, sourceNodeId: node.uuid };
+    const targetNodeId = (await seed.node(cluster)).uuid;
+    return { id: (await seed.recommendation(cluster, { ...ids, targetNodeId })).id };
+  }),
   cordonHypervisorNode: intent('IN_SERVICE'),
   uncordonHypervisorNode: intent('CORDONED'),
   enterMaintenance: intent('IN_SERVICE'),

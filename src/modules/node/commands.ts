@@ -13,11 +13,11 @@ import {
   version,
 } from '../../core/input.js';
 import { hashToken, newAgentToken } from '../../core/tokens.js';
-import { usesOf } from '../../core/usage.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
-import { AlreadyExistsError, InUseError } from '../../errors.js';
+import { AlreadyExistsError, InUseError, InvalidStateError } from '../../errors.js';
 import type { Node } from '../../gen/client/client.js';
 import { ClusterEntity } from '../cluster/queries.js';
+import { leavePools, refuseWhileUsed } from './leaving.js';
 import { NodeEntity } from './queries.js';
 
 const subject = (input: { id: string }) => ({ entity: NodeEntity, id: input.id });
@@ -76,15 +76,12 @@ export const deleteHypervisorNode = defineCommand({
   lock: (input) => [`node/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<Node>(tx, NodeEntity, id, expectedVersion);
-    const usedBy = await usesOf(tx, viewer, {
-      VirtualMachine: { nodeId: id },
-      Task: { targetNodeId: id, finishedAt: null }, // what is on its way here holds room
-    });
-    if (usedBy.length > 0) throw new InUseError(resourceType, usedBy);
+    await refuseWhileUsed(tx, viewer, id);
+    const pools = await leavePools(tx, viewer, id);
     await deleteVersioned(tx, NodeEntity, before);
     return {
       result: { deletedNodeId: id },
-      changed: [{ type: resourceType, id, before, after: null }],
+      changed: [{ type: resourceType, id, before, after: null }, ...pools],
     };
   },
 });
@@ -104,8 +101,13 @@ export const issueAgentToken = defineCommand({
     name: optional(name),
     revokeOthers: optional(z.boolean()),
   }),
-  errors: [],
+  errors: [InvalidStateError],
   async run({ tx, now, newId }, { nodeId, name = 'agent', revokeOthers }) {
+    // Not while it is being decommissioned either: its tokens are to end, and stay ended.
+    const [node] = await tx.$queryRaw<{ intent: string }[]>`
+      SELECT intent::text FROM nodes WHERE id = ${nodeId}::uuid FOR NO KEY UPDATE`;
+    if (node?.intent === 'DECOMMISSIONED')
+      throw new InvalidStateError('Issuing a token', node.intent, []);
     const token = newAgentToken();
     const revoked = revokeOthers
       ? await tx.apiToken.updateMany({

@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import { defineCommand, type Outcome, type RunContext } from '../../core/command.js';
 import { idOf } from '../../core/input.js';
-import { usesOf } from '../../core/usage.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
-import { InUseError, InvalidStateError } from '../../errors.js';
+import { InvalidStateError } from '../../errors.js';
 import type { Node } from '../../gen/client/client.js';
 import type { NodeIntent } from '../../gen/client/enums.js';
+import { lockAndSeeEmpty } from './drain.js';
 import { NodeEntity } from './queries.js';
 import { allowedIntents, INTENTS, type IntentOperation } from './rules.js';
 
@@ -16,29 +16,22 @@ interface IntentResult {
   readonly nodeId: string;
 }
 
-/**
- * The intent is written first and what the node still runs is looked at then: the row is locked by the write,
- * so a start that claims capacity there has either committed, and is seen, or finds the node out of service.
- */
+/** The row is locked before it is read: whether it is empty is true until the intent is written. */
 async function change(
-  { tx, viewer }: RunContext,
+  { tx }: RunContext,
   operation: IntentOperation,
   id: string,
 ): Promise<Outcome<IntentResult>> {
-  const { from, to, empties } = INTENTS[operation];
+  const { from, to, until } = INTENTS[operation];
+  const empty = await lockAndSeeEmpty(tx, id);
   const before = await readForEdit<Node>(tx, NodeEntity, id);
   const result = { nodeId: id };
   if (before.intent === to) return { result, changed: [] };
   if (!(from as readonly NodeIntent[]).includes(before.intent)) {
     throw new InvalidStateError(operation, before.intent, allowedIntents(before.intent));
   }
-  const after = await updateVersioned(tx, NodeEntity, before, { intent: to });
-  if (empties) {
-    const held = await usesOf(tx, viewer, {
-      VirtualMachine: { nodeId: id, capacityClaimed: true },
-    });
-    if (held.length > 0) throw new InUseError(resourceType, held);
-  }
+  const intent = empty ? to : (until ?? to);
+  const after = await updateVersioned(tx, NodeEntity, before, { intent });
   return { result, changed: [{ type: resourceType, id, before, after }] };
 }
 
@@ -49,7 +42,7 @@ function intentCommand(operation: IntentOperation, name: string) {
     permission: 'node:update',
     subject: (input: { id: string }) => ({ entity: NodeEntity, id: input.id }),
     input: z.object({ id: idOf('HypervisorNode') }),
-    errors: INTENTS[operation].empties ? [InvalidStateError, InUseError] : [InvalidStateError],
+    errors: [InvalidStateError],
     lock: (input) => [`node/${input.id}`],
     run: (context, { id }) => change(context, operation, id),
   });

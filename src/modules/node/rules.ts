@@ -101,19 +101,19 @@ export function capacityOf(json: unknown): Capacity {
 
 export type IntentOperation = 'CORDON' | 'UNCORDON' | 'ENTER_MAINTENANCE' | 'EXIT_MAINTENANCE';
 
-/** `empties`: only a node on which nothing runs any more may get there. */
+/** `until`: where it stays while anything is still claimed on it; it goes on by itself when nothing is. */
 export const INTENTS = {
-  CORDON: { from: ['IN_SERVICE'], to: 'CORDONED', empties: false },
-  UNCORDON: { from: ['CORDONED'], to: 'IN_SERVICE', empties: false },
+  CORDON: { from: ['IN_SERVICE'], to: 'CORDONED', until: null },
+  UNCORDON: { from: ['CORDONED'], to: 'IN_SERVICE', until: null },
   ENTER_MAINTENANCE: {
     from: ['IN_SERVICE', 'CORDONED', 'DRAINING'],
     to: 'MAINTENANCE',
-    empties: true,
+    until: 'DRAINING',
   },
-  EXIT_MAINTENANCE: { from: ['MAINTENANCE', 'DRAINING'], to: 'IN_SERVICE', empties: false },
+  EXIT_MAINTENANCE: { from: ['MAINTENANCE', 'DRAINING'], to: 'IN_SERVICE', until: null },
 } as const satisfies Record<
   IntentOperation,
-  { from: readonly NodeIntent[]; to: NodeIntent; empties: boolean }
+  { from: readonly NodeIntent[]; to: NodeIntent; until: NodeIntent | null }
 >;
 
 export function allowedIntents(intent: NodeIntent): IntentOperation[] {

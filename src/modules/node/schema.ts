@@ -18,6 +18,7 @@ import {
   registerHypervisorNode,
   updateHypervisorNode,
 } from './commands.js';
+import { decommissionHypervisorNode } from './decommission-command.js';
 import {
   cordonHypervisorNode,
   enterMaintenance,
@@ -154,9 +155,17 @@ mutationField('updateHypervisorNode', updateHypervisorNode, {
 });
 
 mutationField('deleteHypervisorNode', deleteHypervisorNode, {
-  description: 'Forgets a hypervisor node that no virtual machine is placed on. Its tokens end.',
+  description:
+    'Forgets a hypervisor node that no virtual machine is placed on and no task concerns. Its tokens end, and storage pools lose it; the last node of a pool stays.',
   input: (t) => ({ id: target(t, 'hypervisor node'), expectedVersion: expectedVersion(t) }),
   fields: (t) => ({ deletedHypervisorNodeId: deletedId(t, 'HypervisorNode', 'deletedNodeId') }),
+});
+
+mutationField('decommissionHypervisorNode', decommissionHypervisorNode, {
+  description:
+    'Takes a node out of service for ever and ends its tokens; its row stays for the history. Refused while virtual machines are placed on it or tasks concern it: enterMaintenance empties it.',
+  input: (t) => ({ id: target(t, 'hypervisor node'), expectedVersion: expectedVersion(t) }),
+  entities: payload,
 });
 
 mutationField('issueAgentToken', issueAgentToken, {
@@ -196,9 +205,13 @@ const intents = [
   [
     'enterMaintenance',
     enterMaintenance,
-    'Takes a node out of service. Refused, with their names, while virtual machines run on it.',
+    'Takes a node out of service: at once when it is empty, else it is DRAINING until its virtual machines have been moved away. planMaintenance says what is in the way.',
   ],
-  ['exitMaintenance', exitMaintenance, 'Puts a node back into service.'],
+  [
+    'exitMaintenance',
+    exitMaintenance,
+    'Puts a node back into service. Migrations that have begun go on.',
+  ],
 ] as const;
 
 for (const [name, command, description] of intents) {

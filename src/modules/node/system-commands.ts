@@ -1,8 +1,9 @@
-/** What the control plane itself does to nodes: nobody reports, so it says so. Given by the node-health controller. */
+/** What the control plane itself does to nodes: nobody reports, so it says so; it is empty, so it is out of service. Given by the controllers node-health and maintenance. */
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
-import { written } from '../../core/versioned.js';
+import { updateVersioned, written } from '../../core/versioned.js';
 import type { Node } from '../../gen/client/client.js';
+import { lockAndSeeEmpty } from './drain.js';
 import { NodeEntity } from './queries.js';
 import { type Condition, phaseAfterSilence, setCondition } from './rules.js';
 
@@ -62,5 +63,25 @@ export const markSilentNode = defineCommand({
         };
       });
     }
+  },
+});
+
+/** A node that was to be emptied, and is. Looks again inside the transaction: whoever ended the drain meanwhile wins. */
+export const finishDraining = defineCommand({
+  name: 'node.finishDraining',
+  resourceType: 'HypervisorNode',
+  permission: 'node:update',
+  subject: (input: { nodeId: string }) => ({ entity: NodeEntity, id: input.nodeId }),
+  input: z.object({ nodeId: z.uuid() }),
+  errors: [],
+  lock: (input) => [`node/${input.nodeId}`],
+  audit: 'changes',
+  async run({ tx }, { nodeId }) {
+    const empty = await lockAndSeeEmpty(tx, nodeId);
+    const before = await tx.node.findUniqueOrThrow({ where: { id: nodeId } });
+    const result = { nodeId };
+    if (!empty || before.intent !== 'DRAINING') return { result, changed: [] };
+    const after = await updateVersioned(tx, NodeEntity, before, { intent: 'MAINTENANCE' });
+    return { result, changed: [{ type: 'HypervisorNode', id: nodeId, before, after }] };
   },
 });

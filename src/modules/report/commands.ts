@@ -4,7 +4,7 @@
  */
 import { type Change, defineCommand, type RunContext } from '../../core/command.js';
 import { written } from '../../core/versioned.js';
-import { NotFoundError } from '../../errors.js';
+import { ForbiddenError, NotFoundError } from '../../errors.js';
 import type { Task, VirtualMachine } from '../../gen/client/client.js';
 import { encodeGlobalId } from '../../ids.js';
 import { storeNodeMetrics } from '../metrics/store.js';
@@ -72,6 +72,8 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
     const accepted = await recordHeartbeat(tx, report, now);
     const node = await tx.node.findUnique({ where: { id: report.nodeId } });
     if (!node) throw new NotFoundError('HypervisorNode', ['nodeId']);
+    // Its tokens have ended; an instance that remembers one for a moment longer must not listen either.
+    if (node.intent === 'DECOMMISSIONED') throw new ForbiddenError('node:report');
     if (!accepted) {
       return {
         result: { accepted, assignments: [], unknown: [], jobs: [], reportIntervalMs },

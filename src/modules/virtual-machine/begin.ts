@@ -5,6 +5,7 @@ import type { Tx } from '../../data/client.js';
 import { ConflictError } from '../../errors.js';
 import type { Prisma, Task, VirtualMachine } from '../../gen/client/client.js';
 import type { TaskOperation } from '../../gen/client/enums.js';
+import { lockMachine } from '../task/end.js';
 import { requireIdle } from '../task/idle.js';
 import { VirtualMachineEntity } from './queries.js';
 import { nextGeneration, OPERATIONS, type Operation } from './rules.js';
@@ -19,8 +20,13 @@ export interface OperationResult {
   readonly taskId: string | null;
 }
 
-/** The machine, unless a task is at work on it: then BusyError names the task. Nothing is locked: who writes asks whether it is as it was read. */
+/**
+ * The machine, unless a task is at work on it: then BusyError names the task. Its row is held from here on: what is off is
+ * changed without a new generation, so that a start that began before a resize would claim the size of before, and a snapshot
+ * that began before a deletion would not be counted by it.
+ */
 export async function readIdle(tx: Tx, id: string): Promise<VirtualMachine> {
+  await lockMachine({ tx }, { virtualMachineId: id });
   const vm = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, id);
   await requireIdle(tx, { virtualMachineId: id }, vm.name);
   return vm;

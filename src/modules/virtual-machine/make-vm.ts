@@ -10,7 +10,7 @@ import { beginJob, newTask } from './begin.js';
 import { usageChange } from './changes.js';
 import type { DiskPlan } from './disk-plans.js';
 import { additionChanges, attachInterfaces } from './interfaces.js';
-import { choosePlacement, placementSettings, poolsFor } from './place-vm.js';
+import { choosePlacement, placementSettings, poolsFor, requestForNew } from './place-vm.js';
 import type { ProvisionDetails } from './provision-kinds.js';
 import { attachVolumes, groupIdsOf } from './references.js';
 import { resourcesOf, type VmSpec } from './spec.js';
@@ -44,17 +44,12 @@ export async function makeMachine(context: RunContext, wanted: NewMachine): Prom
   const { tx, viewer, newId, services } = context;
   const { projectId, spec, name, description, labels, deletionProtected } = wanted;
   const resources = resourcesOf(spec);
-  const request = {
-    resources,
-    constraints: spec.placement,
-    clusterId: spec.placement?.clusterId ?? null,
-    preferredNodeId: null,
-    pools: await poolsFor(
-      tx,
-      wanted.disks.map(({ poolId }) => poolId),
-      (spec.disks ?? []).map(({ volumeId }) => volumeId),
-    ),
-  };
+  const pools = await poolsFor(
+    tx,
+    wanted.disks.map(({ poolId }) => poolId),
+    (spec.disks ?? []).map(({ volumeId }) => volumeId),
+  );
+  const request = { ...requestForNew(spec), pools };
   const settings = placementSettings(services);
   const { placement, candidates } = await choosePlacement(tx, projectId, request, settings);
   const best = candidates.find((node) => node.id === placement.ranked[0]);

@@ -2,6 +2,7 @@
 import type { RunContext } from '../../core/command.js';
 import type { Tx } from '../../data/client.js';
 import { type NodeVerdict, NoSuitableNodeError } from '../../errors.js';
+import type { VirtualMachine } from '../../gen/client/client.js';
 import { claimCapacity } from '../node/capacity.js';
 import { type Capacity, capacityOf } from '../node/rules.js';
 import {
@@ -12,6 +13,7 @@ import {
   type PlacementSettings,
   place,
 } from './placement.js';
+import { resourcesOf, type VmSpec } from './spec.js';
 
 export function placementSettings({ config }: RunContext['services']): PlacementSettings {
   const { cpuOvercommit, memoryOvercommit, policy } = config.placement;
@@ -49,6 +51,37 @@ export async function claimPlacement(
   }
   const { placement } = await choosePlacement(tx, projectId, request, settings);
   throw new NoSuitableNodeError(placement.verdicts.map(lost));
+}
+
+/** What a machine that does not exist yet asks of a node. */
+export function requestForNew(spec: VmSpec): PlacementRequest {
+  return {
+    resources: resourcesOf(spec),
+    constraints: spec.placement,
+    clusterId: spec.placement?.clusterId ?? null,
+    preferredNodeId: null,
+  };
+}
+
+/** What a machine that is off asks of a node when it starts: where it was last is better, all else being equal. */
+export async function requestForStart(tx: Tx, vm: VirtualMachine): Promise<PlacementRequest> {
+  return {
+    resources: capacityOf(vm.resources),
+    constraints: (vm.spec as unknown as VmSpec).placement,
+    clusterId: vm.clusterId,
+    preferredNodeId: vm.nodeId,
+    pools: await poolsOf(tx, vm.id),
+  };
+}
+
+/** Every node's verdict as things are now, the best first. */
+export async function explainPlacement(
+  tx: Tx,
+  projectId: string,
+  request: PlacementRequest,
+  settings: PlacementSettings,
+): Promise<Placement> {
+  return place(request, await readCandidates(tx, projectId, request), settings);
 }
 
 /** The pools of the volumes that are attached to a machine, as placement asks for them. */

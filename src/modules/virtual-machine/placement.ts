@@ -1,5 +1,5 @@
 /** Placement: which hypervisor node takes a virtual machine, and why the others do not. Filters, then a score. Pure. */
-import type { NodeVerdict } from '../../errors.js';
+import type { NodeVerdict, ScorePart } from '../../errors.js';
 import type { NodeIntent, NodePhase } from '../../gen/client/enums.js';
 import { type Capacity, effectivePhase, freeCapacity, type Overcommit } from '../node/rules.js';
 import type { VmSpec } from './spec.js';
@@ -53,12 +53,14 @@ export function place(
     .map((node): NodeVerdict => {
       const reasons = obstacles(request, node, settings.overcommit);
       const fits = reasons.length === 0;
+      const parts = fits ? scoreParts(request, node, settings) : [];
       return {
         nodeId: node.id,
         hostname: node.hostname,
         fits,
         reasons,
-        score: fits ? score(request, node, settings) : null,
+        score: fits ? rounded(parts.reduce((sum, part) => sum + part.value, 0)) : null,
+        parts,
       };
     })
     // The host name breaks ties, so that the same question has the same answer.
@@ -111,12 +113,15 @@ function near(node: Candidate, labels: Labels | undefined): boolean {
   );
 }
 
+/** Without the noise of binary fractions. */
+const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
+
 /** Between 0 and 1 for the load it would leave, plus bonuses. Spread likes empty nodes, pack likes full ones. */
-function score(
+function scoreParts(
   request: PlacementRequest,
   node: Candidate,
   { overcommit, policy }: PlacementSettings,
-): number {
+): ScorePart[] {
   const total = freeCapacity(
     node.allocatable,
     { vcpus: 0, memoryMib: 0, storageGib: 0 },
@@ -128,15 +133,19 @@ function score(
   const room = (cpu + memory) / 2;
   const { constraints } = request;
   const soft = constraints?.policy === 'SOFT';
-  const bonus =
-    (node.id === request.preferredNodeId ? PREFERENCE : 0) +
-    (soft && near(node, constraints?.affinityLabels) ? AFFINITY : 0) -
-    (soft && near(node, constraints?.antiAffinityLabels) ? AFFINITY : 0);
-  return Math.round(((policy === 'spread' ? room : 1 - room) + bonus) * 1e6) / 1e6;
+  const bonuses: [name: string, applies: boolean, value: number][] = [
+    ['PREFERENCE', node.id === request.preferredNodeId, PREFERENCE],
+    ['AFFINITY', soft && near(node, constraints?.affinityLabels), AFFINITY],
+    ['ANTI_AFFINITY', soft && near(node, constraints?.antiAffinityLabels), -AFFINITY],
+  ];
+  return [
+    { name: 'LOAD', value: rounded(policy === 'spread' ? room : 1 - room) },
+    ...bonuses.filter(([, applies]) => applies).map(([name, , value]) => ({ name, value })),
+  ];
 }
 
 /** The verdict after a lost race: what never fitted keeps its own reasons. */
 export function lost(verdict: NodeVerdict): NodeVerdict {
   if (!verdict.fits) return verdict;
-  return { ...verdict, fits: false, score: null, reasons: ['was taken meanwhile'] };
+  return { ...verdict, fits: false, score: null, parts: [], reasons: ['was taken meanwhile'] };
 }

@@ -1,42 +1,14 @@
 /** Power operations: each writes what should be and a task; the node's agent makes it so. */
 import { z } from 'zod';
 import type { Permission } from '../../core/authz.js';
-import { defineCommand, type Outcome, type RunContext } from '../../core/command.js';
+import { defineCommand } from '../../core/command.js';
 import { idOf, optional } from '../../core/input.js';
 import { InvalidStateError, NoSuitableNodeError } from '../../errors.js';
-import { beginTask, type OperationResult, readIdle, taskChanges } from './begin.js';
-import { capacityChange } from './changes.js';
-import './power-kinds.js';
+import { operate } from './power.js';
 import { VirtualMachineEntity } from './queries.js';
-import { decide, type PowerOperation, stopsByForce } from './rules.js';
-import { placeForStart } from './start.js';
+import type { PowerOperation } from './rules.js';
 
 const resourceType = 'VirtualMachine';
-
-async function operate(
-  context: RunContext,
-  operation: PowerOperation,
-  id: string,
-  force: boolean,
-): Promise<Outcome<OperationResult>> {
-  const before = await readIdle(context.tx, id);
-  if (decide(operation, before.powerState, force) === 'already') {
-    return { result: { virtualMachineId: id, taskId: null }, changed: [] };
-  }
-  const powersOn =
-    operation === 'START' || (operation === 'RESET' && before.powerState === 'CRASHED');
-  const placed = powersOn ? await placeForStart(context, before) : {};
-  const { after, task } = await beginTask(
-    context,
-    before,
-    operation,
-    force || (operation === 'STOP' && stopsByForce(before.powerState)),
-    placed,
-  );
-  const changed = taskChanges(before, after, task);
-  if (placed.nodeId) changed.push(capacityChange(placed.nodeId));
-  return { result: { virtualMachineId: id, taskId: task.id }, changed };
-}
 
 const target = z.object({ id: idOf('VirtualMachine') });
 const forcible = target.extend({ force: optional(z.boolean()) });

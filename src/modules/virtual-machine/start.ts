@@ -2,12 +2,10 @@
 import type { Change, RunContext } from '../../core/command.js';
 import { InvalidStateError } from '../../errors.js';
 import type { Prisma, Task, VirtualMachine } from '../../gen/client/client.js';
-import { capacityOf } from '../node/rules.js';
 import { requireIdle } from '../task/idle.js';
 import { beginTask, taskChanges } from './begin.js';
 import { capacityChange } from './changes.js';
-import { claimPlacement, placementSettings, poolsOf } from './place-vm.js';
-import type { VmSpec } from './spec.js';
+import { claimPlacement, placementSettings, requestForStart } from './place-vm.js';
 
 /**
  * A machine that crashed still holds its capacity and starts where it is; a stopped one is placed anew.
@@ -20,13 +18,7 @@ export async function placeForStart(
   const { tx, services } = context;
   await requireVolumes(context, vm);
   if (vm.capacityClaimed) return {};
-  const request = {
-    resources: capacityOf(vm.resources),
-    constraints: (vm.spec as unknown as VmSpec).placement,
-    clusterId: vm.clusterId,
-    preferredNodeId: vm.nodeId,
-    pools: await poolsOf(tx, vm.id),
-  };
+  const request = await requestForStart(tx, vm);
   const nodeId = await claimPlacement(tx, vm.projectId, request, placementSettings(services));
   return { nodeId, capacityClaimed: true };
 }
