@@ -22,6 +22,7 @@ import {
   text,
 } from './key.js';
 import { maintenance } from './maintenance.js';
+import { storage } from './storage.js';
 
 type Section = { readonly about: string; readonly keys: Readonly<Record<string, Key>> };
 
@@ -256,19 +257,7 @@ export const model = {
       }),
     },
   },
-  storage: {
-    about: 'Storage pools, volumes and images.',
-    keys: {
-      thin_overcommit: ratio({
-        default: '4.0',
-        min: 1,
-        max: 100,
-        unit: 'times what is there',
-        description:
-          'Size of thin volumes that a pool promises, for what it holds. Thick volumes always take their size.',
-      }),
-    },
-  },
+  storage,
   tasks: {
     about: 'Operations that outlive their request.',
     keys: {
@@ -393,8 +382,7 @@ type Fields<Keys> = {
 export type Mode = 'dev' | 'production';
 
 /**
- * The configuration as the program sees it: camelCase, durations as integer `...Ms`, sizes as bytes; files of secrets have been
- * read: they are `password`, `jwtSecret` and `encryptionKey`.
+ * The configuration as the program sees it: camelCase, durations as integer `...Ms`, sizes as bytes; secrets have been read.
  */
 export type Config = { readonly mode: Mode } & {
   readonly [Name in keyof Model]: Fields<Model[Name]['keys']>;

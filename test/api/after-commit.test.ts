@@ -46,6 +46,7 @@ describe('after a commit', () => {
     expect(hints.map(({ id: _, ...hint }) => hint)).toEqual([
       { type: 'VirtualMachine', projectId, kind: 'DELETED' },
       { type: 'Volume', projectId, kind: 'UPDATED' },
+      { type: 'VirtualMachineSnapshot', projectId, kind: 'DELETED' },
       { type: 'Project', projectId, kind: 'UPDATED' },
     ]);
   });

@@ -283,11 +283,25 @@ describe('somebody who is not signed in', () => {
     },
   );
 
-  it('every field of Query is tried here, but for the server, who asks, and one that waits (see wait-for-task)', () => {
+  it('every field of Query is tried here, but for the server, who asks, and one that waits (see wait-for-task)', async () => {
     const tried = [...rootLists, ...binLists, ...rootSingles].map(({ field }) => field);
     const others = Object.keys(api.getQueryType()?.getFields() ?? {}).filter(
       (f) => !tried.includes(f),
     );
-    expect(others).toEqual(['server', 'viewer', 'waitForTask']);
+    expect(others).toEqual([
+      'explainPlacement',
+      'planMaintenance',
+      'server',
+      'viewer',
+      'waitForTask',
+    ]);
+    const plans = [
+      '{ planMaintenance(nodeId: "x") { remaining } }',
+      '{ explainPlacement(input: { virtualMachineId: "x" }) { __typename } }',
+    ];
+    for (const query of plans) {
+      const { errors } = await world.anonymous.answer(query);
+      expect(errors.map(({ extensions }) => extensions.code)).toEqual(['UNAUTHENTICATED']);
+    }
   });
 });

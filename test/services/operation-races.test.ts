@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Data, Tx } from '../../src/data/client.js';
+import { newId } from '../../src/ids.js';
 import type { TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { COPY_MS, createMachineSite, type MachineSite } from '../support/machine-site.js';
@@ -126,16 +127,24 @@ describe('of two at once', () => {
 });
 
 describe('a machine that starts', () => {
-  const startedMeanwhile = (vm: Made) => (tx: Tx) =>
-    tx.virtualMachine.update({
+  const startedMeanwhile = (vm: Made) => async (tx: Tx) => {
+    const { generation, projectId } = await tx.virtualMachine.update({
       where: { id: vm.uuid },
       data: { desiredState: 'RUNNING', generation: { increment: 1 } },
     });
+    await tx.task.create({
+      data: {
+        ...{ id: newId(), operation: 'START', generation, projectId, virtualMachineId: vm.uuid },
+        ...{ resourceType: 'VirtualMachine', resourceId: vm.uuid, resourceName: vm.name },
+        ...{ createdByName: 'somebody', deadlineAt: new Date(Date.now() + 60_000) },
+      },
+    });
+  };
 
   it('while it is resized as one that is off, is not', async () => {
     const vm = await site.machine(await site.place());
     const resize = () => site.ask('resizeVirtualMachine', { id: vm.id, cpu: { cores: 4 } });
-    expect(await overtaken(vm, resize, startedMeanwhile(vm))).toMatchObject({ code: 'CONFLICT' });
+    expect(await overtaken(vm, resize, startedMeanwhile(vm))).toMatchObject({ code: 'BUSY' });
     expect(await site.row(vm)).toMatchObject({ resources: { vcpus: 1 } });
   });
 
@@ -144,7 +153,7 @@ describe('a machine that starts', () => {
     const volume = await site.world.seed.claimedVolume(site.project, site.pool);
     const disk = { name: 'data', volumeId: volume.id };
     const attach = () => site.ask('attachVolume', { virtualMachineId: vm.id, disk });
-    expect(await overtaken(vm, attach, startedMeanwhile(vm))).toMatchObject({ code: 'CONFLICT' });
+    expect(await overtaken(vm, attach, startedMeanwhile(vm))).toMatchObject({ code: 'BUSY' });
     expect(await site.volume(volume)).toMatchObject({ phase: 'READY', attachedVmId: null });
   });
 });

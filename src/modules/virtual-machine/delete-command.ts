@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { idOf, optional, version } from '../../core/input.js';
 import { ConflictError, InvalidStateError, ProtectedError } from '../../errors.js';
-import { lockMachine } from '../task/end.js';
 import { beginTask, readIdle, taskChanges } from './begin.js';
 import { type DeleteDetails, discardVirtualMachine } from './bin.js';
 import { VirtualMachineEntity } from './queries.js';
@@ -23,7 +22,6 @@ export const deleteVirtualMachine = defineCommand({
   errors: [InvalidStateError, ProtectedError],
   lock: (input) => [`vm/${input.id}`],
   async run(context, { id, force = false, permanently = false, expectedVersion }) {
-    await lockMachine(context, { virtualMachineId: id }); // who takes a snapshot of it now is waited for
     const before = await readIdle(context.tx, id);
     if (expectedVersion != null && before.version !== expectedVersion)
       throw new ConflictError('VirtualMachine', before.version);
