@@ -11,7 +11,7 @@ import { storeNodeMetrics } from '../metrics/store.js';
 import { admitCapacity, releaseCapacity } from '../node/capacity.js';
 import { NodeEntity } from '../node/queries.js';
 import { capacityOf } from '../node/rules.js';
-import { endTask, writeTask } from '../task/end.js';
+import { endTask, lockMachine, writeTask } from '../task/end.js';
 import { isJob, kindOf } from '../task/kinds.js';
 import { progressed, UNFINISHED } from '../task/rules.js';
 import { type DeleteDetails, discardVirtualMachine } from '../virtual-machine/bin.js';
@@ -91,7 +91,14 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
       if (verdict.gone) {
         removed.add(vm.id);
         const details = task?.details as DeleteDetails | undefined;
-        changed.push(...(await discardVirtualMachine(context, vm, details?.permanently === true)));
+        // Held and read anew: an edit that came in meanwhile is told by its own entry, not by the one of the deletion.
+        await lockMachine(context, { virtualMachineId: vm.id });
+        const present = await tx.virtualMachine.findFirst({
+          where: { id: vm.id, generation: vm.generation, deletedAt: null },
+        });
+        if (!present) continue; // somebody decided otherwise; the next report finds the new state of things
+        const permanently = details?.permanently === true;
+        changed.push(...(await discardVirtualMachine(context, present, permanently)));
         if (task) changed.push(...(await conclude(context, task, verdict)));
         continue;
       }
