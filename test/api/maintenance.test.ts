@@ -1,7 +1,10 @@
 /** Maintenance: a node is emptied by itself, a few machines at a time, and says what is in the way. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { maintenance } from '../../src/controllers/maintenance.js';
+import { systemCall } from '../../src/controllers/system-call.js';
+import { execute } from '../../src/core/execute.js';
 import type { PowerState } from '../../src/gen/client/enums.js';
+import { evacuateVirtualMachine } from '../../src/modules/virtual-machine/evacuate-command.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { digest } from '../support/digest.js';
@@ -82,6 +85,21 @@ const plan = async (client = admin) =>
   ).planMaintenance;
 
 describe('a node that is to be emptied', () => {
+  it('leaves a machine alone that its node has lost since the plan was made', async () => {
+    const target = await world.seed.node(cluster);
+    const lost = await machine();
+    await give('enterMaintenance');
+    await world.data.db.virtualMachine.update({
+      where: { id: lost.uuid },
+      data: { powerState: 'STOPPED' },
+    });
+    const input = { id: lost.uuid, nodeId: node.uuid, targetNodeId: target.uuid };
+    const call = systemCall(world.app.services, 'maintenance', new AbortController().signal);
+    const { result } = await execute(evacuateVirtualMachine, input, call);
+    expect(result).toMatchObject({ taskId: null });
+    expect(await copies()).toEqual([]);
+  });
+
   it('moves its machines away, two at a time, and is in maintenance when the last has gone', async () => {
     const other = await world.seed.node(cluster);
     const vms = [];

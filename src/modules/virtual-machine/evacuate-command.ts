@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineCommand, type RunContext } from '../../core/command.js';
 import { NoSuitableNodeError } from '../../errors.js';
 import { UNFINISHED } from '../task/rules.js';
-import type { OperationResult } from './begin.js';
+import { isOff, type OperationResult } from './begin.js';
 import { beginMigration } from './migration.js';
 import { VirtualMachineEntity } from './queries.js';
 import { OPERATIONS } from './rules.js';
@@ -36,6 +36,7 @@ export const evacuateVirtualMachine = defineCommand({
       where: { id, nodeId, tasks: { none: { status: unfinished } } },
     });
     if (!vm || !OPERATIONS.MIGRATE.from.includes(vm.powerState)) return nothing;
+    if (vm.powerState === 'STOPPED' && !isOff(vm)) return nothing; // its node has lost it, and is bringing it back
     if (vm.capacityClaimed && !(await mayBegin(context, nodeId, node.clusterId))) return nothing;
     try {
       return await beginMigration(context, vm, targetNodeId);
