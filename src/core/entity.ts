@@ -63,6 +63,13 @@ export function findEntity(type: string): Entity | undefined {
   return entities.get(type);
 }
 
+/** For entities of modules that build on the caller's: all are declared when the schema is built. Throws where none has this name. */
+export function entityCalled(type: string): Entity {
+  const entity = findEntity(type);
+  if (!entity) throw new Error(`no module declares ${type}`);
+  return entity;
+}
+
 export function allEntities(): readonly Entity[] {
   return [...entities.values()];
 }

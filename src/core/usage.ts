@@ -2,7 +2,7 @@
 import type { Tx } from '../data/client.js';
 import type { Usage } from '../errors.js';
 import type { Viewer } from './authz.js';
-import { delegateOf, type Entity, findEntity } from './entity.js';
+import { delegateOf, type Entity, entityCalled } from './entity.js';
 
 /** So many are named; more would not help anybody to find them. */
 const NAMED = 5;
@@ -10,12 +10,7 @@ const NAMED = 5;
 export const IN_THE_BIN = ' (in the bin)';
 
 /** Empty when no row fits `where`; made to be spread into the list of an InUseError. */
-export async function usageOf(
-  tx: Tx,
-  entity: Entity,
-  viewer: Viewer,
-  where: object,
-): Promise<Usage[]> {
+async function usageOf(tx: Tx, entity: Entity, viewer: Viewer, where: object): Promise<Usage[]> {
   const delegate = delegateOf(tx, entity.model);
   const count = await delegate.count({ where });
   if (count === 0) return [];
@@ -43,9 +38,7 @@ export async function usesOf(
 ): Promise<Usage[]> {
   const uses: Usage[] = [];
   for (const [type, where] of Object.entries(users)) {
-    const entity = findEntity(type);
-    if (!entity) throw new Error(`${type} is no entity`);
-    uses.push(...(await usageOf(tx, entity, viewer, where)));
+    uses.push(...(await usageOf(tx, entityCalled(type), viewer, where)));
   }
   return uses;
 }

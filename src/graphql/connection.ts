@@ -4,7 +4,7 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { PageInfoShape } from '@pothos/plugin-relay';
 import DataLoader from 'dataloader';
 import type { GraphQLResolveInfo } from 'graphql';
-import { delegateOf, type Entity, findEntity } from '../core/entity.js';
+import { delegateOf, type Entity, entityCalled } from '../core/entity.js';
 import { stableStringify } from '../core/json.js';
 import { UnauthenticatedError } from '../errors.js';
 import { builder, type GraphQLContext } from './builder.js';
@@ -255,8 +255,7 @@ function parentsWith(context: GraphQLContext, type: string, condition: Where): P
   const key = `${type} ${stableStringify(condition)}`;
   const known = loaders.get(key);
   if (known) return known;
-  const entity = findEntity(type);
-  if (!entity) throw new Error(`${type} has lists and is no entity`);
+  const entity = entityCalled(type);
   const loader: ParentLoader = new DataLoader(async (ids) => {
     const found = await delegateOf(context.prisma, entity.model).findMany({
       where: { AND: [{ id: { in: [...ids] } }, condition] },

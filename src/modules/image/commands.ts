@@ -16,7 +16,7 @@ import { ProjectEntity } from '../project/queries.js';
 import { pickExecutor } from '../storage/executor.js';
 import { decidePool } from '../storage/pool-rules.js';
 import { StoragePoolEntity } from '../storage/queries.js';
-import { beginJob } from '../task/begin.js';
+import { beginJob, newTask } from '../task/begin.js';
 import './kinds.js';
 import { ImageEntity } from './queries.js';
 import { faultOfSource } from './rules.js';
@@ -106,10 +106,7 @@ export const registerImage = defineCommand({
     );
     return {
       result: { imageId: after.id, taskId: task.id },
-      changed: [
-        { type: resourceType, id: after.id, before: null, after },
-        { type: 'Task', id: task.id, before: null, after: task },
-      ],
+      changed: [{ type: resourceType, id: after.id, before: null, after }, newTask(task)],
     };
   },
 });

@@ -1,9 +1,8 @@
 /** `deleteImage`: its content first, by a task; at once where there is none to take out of a pool. */
 import { z } from 'zod';
 import { defineCommand, type RunContext } from '../../core/command.js';
-import { findEntity } from '../../core/entity.js';
 import { idOf, version } from '../../core/input.js';
-import { usageOf } from '../../core/usage.js';
+import { usesOf } from '../../core/usage.js';
 import { readForEdit } from '../../core/versioned.js';
 import {
   ConflictError,
@@ -14,7 +13,7 @@ import {
 } from '../../errors.js';
 import type { Image } from '../../gen/client/client.js';
 import { pickExecutor } from '../storage/executor.js';
-import { beginJob } from '../task/begin.js';
+import { beginJob, newTask } from '../task/begin.js';
 import { requireIdle } from '../task/idle.js';
 import { removeImage } from './kinds.js';
 import { ImageEntity } from './queries.js';
@@ -62,10 +61,7 @@ export const deleteImage = defineCommand({
     );
     return {
       result: { deletedImageId: id, taskId: task.id as string | null },
-      changed: [
-        { type: resourceType, id, before, after },
-        { type: 'Task', id: task.id, before: null, after: task },
-      ],
+      changed: [{ type: resourceType, id, before, after }, newTask(task)],
     };
   },
 });
@@ -75,7 +71,6 @@ async function usersOf(
   { tx, viewer }: Pick<RunContext, 'tx' | 'viewer'>,
   imageId: string,
 ): Promise<Usage[]> {
-  const [machine, volume] = [findEntity('VirtualMachine'), findEntity('Volume')];
   const inDrive = { spec: { path: ['cdroms'], array_contains: [{ imageId }] } };
   const from = {
     AND: [
@@ -84,8 +79,5 @@ async function usersOf(
       { OR: [{ phase: 'CREATING' }, { spec: { path: ['source', 'linked'], equals: true } }] },
     ],
   };
-  return [
-    ...(machine ? await usageOf(tx, machine, viewer, inDrive) : []),
-    ...(volume ? await usageOf(tx, volume, viewer, from) : []),
-  ];
+  return usesOf(tx, viewer, { VirtualMachine: inDrive, Volume: from });
 }

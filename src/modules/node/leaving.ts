@@ -2,7 +2,7 @@
 
 import type { Viewer } from '../../core/authz.js';
 import type { Change } from '../../core/command.js';
-import { findEntity } from '../../core/entity.js';
+import { entityCalled } from '../../core/entity.js';
 import { usesOf } from '../../core/usage.js';
 import { updateVersioned } from '../../core/versioned.js';
 import type { Tx } from '../../data/client.js';
@@ -26,8 +26,7 @@ export async function leavePools(tx: Tx, viewer: Viewer, nodeId: string): Promis
     StoragePool: { assignedNodeIds: { equals: [nodeId] } },
   });
   if (usedBy.length > 0) throw new InUseError('HypervisorNode', usedBy);
-  const entity = findEntity('StoragePool');
-  if (!entity) throw new Error('StoragePool is no entity');
+  const entity = entityCalled('StoragePool');
   const pools = await tx.storagePool.findMany({ where: { assignedNodeIds: { has: nodeId } } });
   const changes: Change[] = [];
   for (const before of pools) {

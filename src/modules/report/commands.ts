@@ -11,9 +11,9 @@ import { storeNodeMetrics } from '../metrics/store.js';
 import { admitCapacity, releaseCapacity } from '../node/capacity.js';
 import { NodeEntity } from '../node/queries.js';
 import { capacityOf } from '../node/rules.js';
-import { endTask, lockMachine, writeTask } from '../task/end.js';
+import { endTask, lockMachine, recordProgress } from '../task/end.js';
 import { isJob, kindOf } from '../task/kinds.js';
-import { progressed, UNFINISHED } from '../task/rules.js';
+import { UNFINISHED } from '../task/rules.js';
 import { type DeleteDetails, discardVirtualMachine } from '../virtual-machine/bin.js';
 import { capacityChange } from '../virtual-machine/changes.js';
 import { readSpec, type VmSpec } from '../virtual-machine/spec.js';
@@ -217,11 +217,8 @@ async function followTask(
 ): Promise<Change[]> {
   if (task.generation !== vm.generation) return [];
   if (verdict.taskEnd) return conclude(context, task, verdict);
-  const begun = seen !== null && seen.progressPercent !== undefined;
-  const progressPercent = progressed(task.progressPercent, seen?.progressPercent ?? null);
-  if (!begun || (task.status === 'RUNNING' && progressPercent === task.progressPercent)) return [];
-  const startedAt = task.startedAt ?? context.now;
-  const change = await writeTask(context, task, { status: 'RUNNING', progressPercent, startedAt });
+  if (seen?.progressPercent === undefined) return [];
+  const change = await recordProgress(context, task, seen.progressPercent);
   return change ? [change] : [];
 }
 

@@ -4,9 +4,9 @@ import { UnreadableSecretError } from '../../core/secrets.js';
 import type { Prisma, Task } from '../../gen/client/client.js';
 import type { TaskOperation } from '../../gen/client/enums.js';
 import { encodeGlobalId } from '../../ids.js';
-import { endTask, lockMachine, writeTask } from '../task/end.js';
+import { abandonTask, endTask, lockMachine, recordProgress, writeTask } from '../task/end.js';
 import { isJob, type JobParts, kindOf } from '../task/kinds.js';
-import { progressed, SUCCESS, type TaskEnd } from '../task/rules.js';
+import { SUCCESS, type TaskEnd } from '../task/rules.js';
 import type { JobReport } from './input.js';
 
 /** What an agent is told of one job. */
@@ -37,7 +37,7 @@ export async function followJobs(
     const job = await describe(context, task);
     if (job === 'later') continue;
     if ('taskId' in job) jobs.push(job);
-    else changed.push(...(await failed(context, task, job)));
+    else changed.push(...(await abandonTask(context, task, job)));
   }
   return { jobs, changed };
 }
@@ -67,13 +67,13 @@ async function follow(context: RunContext, task: Task, report: JobReport): Promi
     case 'DONE':
       return done(context, task, report);
     case 'FAILED':
-      return failed(context, task, {
+      return abandonTask(context, task, {
         status: 'FAILED',
         errorCode: 'AGENT',
         errorMessage: report.reason ?? 'The agent gave no reason',
       });
     case 'CANCELLED':
-      return failed(context, task, {
+      return abandonTask(context, task, {
         status: 'CANCELLED',
         errorCode: 'CANCELLED',
         errorMessage: 'Cancelled on request',
@@ -82,10 +82,7 @@ async function follow(context: RunContext, task: Task, report: JobReport): Promi
 }
 
 async function begun(context: RunContext, task: Task, reported: number | null): Promise<Change[]> {
-  const progressPercent = progressed(task.progressPercent, reported);
-  if (task.status === 'RUNNING' && progressPercent === task.progressPercent) return [];
-  const startedAt = task.startedAt ?? context.now;
-  const change = await writeTask(context, task, { status: 'RUNNING', progressPercent, startedAt });
+  const change = await recordProgress(context, task, reported);
   if (!change) return [];
   const first = task.status === 'PENDING' ? await kindOf(task).job?.begun?.(context, task) : [];
   return [change, ...(first ?? [])];
@@ -115,10 +112,4 @@ async function done(context: RunContext, task: Task, report: JobReport): Promise
       });
   const after = (await afterwards?.()) ?? [];
   return [...(written ? [{ ...written, derived: false }] : []), ...changed, ...after];
-}
-
-async function failed(context: RunContext, task: Task, end: TaskEnd): Promise<Change[]> {
-  await lockMachine(context, task);
-  const written = await endTask(context, task, end);
-  return written ? [written, ...(await kindOf(task).undo(context, task, end))] : [];
 }

@@ -1,9 +1,8 @@
 /** `deleteVolume`: its content first, by a task; the row and its claims go when the agent says that it is gone. */
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
-import { findEntity } from '../../core/entity.js';
 import { idOf, version } from '../../core/input.js';
-import { usageOf } from '../../core/usage.js';
+import { usesOf } from '../../core/usage.js';
 import { readForEdit } from '../../core/versioned.js';
 import {
   ConflictError,
@@ -11,10 +10,9 @@ import {
   InvalidStateError,
   NoSuitableNodeError,
   ProtectedError,
-  type Usage,
 } from '../../errors.js';
 import type { Volume } from '../../gen/client/client.js';
-import { beginJob } from '../task/begin.js';
+import { beginJob, newTask } from '../task/begin.js';
 import { requireIdle } from '../task/idle.js';
 import { pickExecutor } from './executor.js';
 import { VolumeEntity } from './queries.js';
@@ -36,12 +34,10 @@ export const deleteVolume = defineCommand({
     if (before.deletionProtected) throw new ProtectedError(resourceType);
     await requireIdle(tx, { volumeId: id }, before.name);
     decideVolume('DELETE', before.phase);
-    const machine = findEntity('VirtualMachine');
-    if (before.attachedVmId !== null && machine)
-      throw new InUseError(
-        resourceType,
-        await usageOf(tx, machine, viewer, { id: before.attachedVmId }),
-      );
+    if (before.attachedVmId !== null) {
+      const holder = { VirtualMachine: { id: before.attachedVmId } };
+      throw new InUseError(resourceType, await usesOf(tx, viewer, holder));
+    }
     // Written first, looked at then: a copy that begins now waits for this row, and finds it on its way out.
     const { phase, version: seen } = before;
     const [after] = await tx.volume.updateManyAndReturn({
@@ -49,7 +45,7 @@ export const deleteVolume = defineCommand({
       data: { phase: 'DELETING', errorMessage: '' },
     });
     if (!after) throw new ConflictError(resourceType, null);
-    const used: Usage[] = await usageOf(tx, VolumeEntity, viewer, { parentId: id });
+    const used = await usesOf(tx, viewer, { Volume: { parentId: id } });
     if (after.snapshotCount > 0)
       used.push({ type: 'VirtualMachineSnapshot', count: after.snapshotCount, names: [] });
     if (used.length > 0) throw new InUseError(resourceType, used);
@@ -65,10 +61,7 @@ export const deleteVolume = defineCommand({
     const task = await beginJob(context, subject, services.config.tasks.timeoutMs);
     return {
       result: { deletedVolumeId: id, taskId: task.id },
-      changed: [
-        { type: resourceType, id, before, after },
-        { type: 'Task', id: task.id, before: null, after: task },
-      ],
+      changed: [{ type: resourceType, id, before, after }, newTask(task)],
     };
   },
 });

@@ -13,7 +13,7 @@ import {
 } from '../../errors.js';
 import type { Volume } from '../../gen/client/client.js';
 import { claimQuota } from '../project/quota.js';
-import { beginJob } from '../task/begin.js';
+import { beginJob, newTask } from '../task/begin.js';
 import { lockMachine } from '../task/end.js';
 import { requireIdle } from '../task/idle.js';
 import { claimSpace } from './claims.js';
@@ -77,11 +77,7 @@ export const growVolume = defineCommand({
     const result: VolumeTaskResult = { volumeId: id, taskId: task.id };
     return {
       result,
-      changed: [
-        { type: resourceType, id, before, after },
-        { type: 'Task', id: task.id, before: null, after: task },
-        ...volumeFigures(after),
-      ],
+      changed: [{ type: resourceType, id, before, after }, newTask(task), ...volumeFigures(after)],
     };
   },
 });

@@ -1,10 +1,10 @@
 /** Creating, changing and deleting storage pools. One without a project is infrastructure: administrators make it. */
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
-import { findEntity, requireVisible } from '../../core/entity.js';
+import { requireVisible } from '../../core/entity.js';
 import { description, idOf, labels, name, optional, present, version } from '../../core/input.js';
 import { readKey } from '../../core/json-part.js';
-import { usageOf } from '../../core/usage.js';
+import { usesOf } from '../../core/usage.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
 import {
   AlreadyExistsError,
@@ -16,6 +16,7 @@ import {
 import type { StoragePool } from '../../gen/client/client.js';
 import { PoolType } from '../../gen/client/enums.js';
 import { ProjectEntity } from '../project/queries.js';
+import { newTask } from '../task/begin.js';
 import { requireIdle } from '../task/idle.js';
 import {
   backendFor,
@@ -28,7 +29,7 @@ import {
 import { nodeIdsInput, requireNodes } from './pool-nodes.js';
 import { sealSecrets } from './pool-secrets.js';
 import { beginPreparation } from './prepare-pool.js';
-import { StoragePoolEntity, VolumeEntity } from './queries.js';
+import { StoragePoolEntity } from './queries.js';
 
 const resourceType = 'StoragePool';
 const subject = (input: { id: string }) => ({ entity: StoragePoolEntity, id: input.id });
@@ -78,10 +79,7 @@ export const createStoragePool = defineCommand({
     const task = await beginPreparation(context, after);
     return {
       result: { storagePoolId: id, taskId: task.id },
-      changed: [
-        { type: resourceType, id, before: null, after },
-        { type: 'Task', id: task.id, before: null, after: task },
-      ],
+      changed: [{ type: resourceType, id, before: null, after }, newTask(task)],
     };
   },
 });
@@ -141,11 +139,8 @@ export const deleteStoragePool = defineCommand({
   async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<StoragePool>(tx, StoragePoolEntity, id, expectedVersion);
     await requireIdle(tx, { poolId: id }, before.name);
-    const image = findEntity('Image');
-    const used = [
-      ...(await usageOf(tx, VolumeEntity, viewer, { poolId: id })),
-      ...(image ? await usageOf(tx, image, viewer, { poolId: id }) : []),
-    ];
+    const inPool = { poolId: id };
+    const used = await usesOf(tx, viewer, { Volume: inPool, Image: inPool });
     if (used.length > 0) throw new InUseError(resourceType, used);
     await deleteVersioned(tx, StoragePoolEntity, before);
     return {

@@ -10,6 +10,7 @@ import {
   ValidationError,
 } from '../../errors.js';
 import type { StoragePool } from '../../gen/client/client.js';
+import { newTask } from '../task/begin.js';
 import { requireIdle } from '../task/idle.js';
 import { nodeIdsInput, refuseIfNeeded, requireNodes } from './pool-nodes.js';
 import { decidePool, whilePrepared } from './pool-rules.js';
@@ -94,7 +95,7 @@ export const prepareStoragePool = defineCommand({
       result: { storagePoolId: id, taskId: task.id },
       changed: [
         ...(after === before ? [] : [{ type: resourceType, id, before, after }]),
-        { type: 'Task', id: task.id, before: null, after: task },
+        newTask(task),
       ],
     };
   },

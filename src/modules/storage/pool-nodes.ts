@@ -1,13 +1,11 @@
 /** Which hypervisor nodes have a storage pool. Without any assignment, all have it. */
 import { z } from 'zod';
 import type { RunContext } from '../../core/command.js';
-import { findEntity } from '../../core/entity.js';
 import { idOf } from '../../core/input.js';
-import { usageOf } from '../../core/usage.js';
-import { InUseError, NotFoundError, type Usage } from '../../errors.js';
+import { usesOf } from '../../core/usage.js';
+import { InUseError, NotFoundError } from '../../errors.js';
 import type { StoragePool } from '../../gen/client/client.js';
 import { NodeEntity } from '../node/queries.js';
-import { TaskEntity } from '../task/queries.js';
 import { UNFINISHED } from '../task/rules.js';
 
 export const nodeIdsInput = z
@@ -36,7 +34,6 @@ export async function refuseIfNeeded(
 ): Promise<void> {
   if (pool.assignedNodeIds.length === 0) return;
   const elsewhere = { nodeId: { notIn: pool.assignedNodeIds } };
-  const machine = findEntity('VirtualMachine');
   const running = {
     ...elsewhere,
     capacityClaimed: true,
@@ -48,9 +45,6 @@ export async function refuseIfNeeded(
     status: { in: [...UNFINISHED] },
     OR: [ofPool, { volume: ofPool }, { image: ofPool }],
   };
-  const used: Usage[] = [
-    ...(machine ? await usageOf(tx, machine, viewer, running) : []),
-    ...(await usageOf(tx, TaskEntity, viewer, working)),
-  ];
+  const used = await usesOf(tx, viewer, { VirtualMachine: running, Task: working });
   if (used.length > 0) throw new InUseError('StoragePool', used);
 }

@@ -1,6 +1,6 @@
 /** Creating, copying and editing volumes. What takes the backend's time is a task; the row is there at once. */
 import { z } from 'zod';
-import { type Change, defineCommand, type Outcome, type RunContext } from '../../core/command.js';
+import { defineCommand, type Outcome, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { idOf, labels, name, optional, present, version } from '../../core/input.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
@@ -14,7 +14,7 @@ import {
 import type { Volume } from '../../gen/client/client.js';
 import { VolumeProvisioning } from '../../gen/client/enums.js';
 import { ProjectEntity } from '../project/queries.js';
-import { beginJob } from '../task/begin.js';
+import { beginJob, newTask } from '../task/begin.js';
 import { requireIdle } from '../task/idle.js';
 import { pickExecutor } from './executor.js';
 import { addVolume, type NewVolume } from './make-volume.js';
@@ -65,7 +65,7 @@ async function begin(context: RunContext, wanted: NewVolume): Promise<Outcome<Vo
   } as const;
   const timeoutMs = wanted.origin ? config.tasks.jobTimeoutMs : config.tasks.timeoutMs;
   const task = await beginJob(context, subject, timeoutMs);
-  const begun: Change = { type: 'Task', id: task.id, before: null, after: task };
+  const begun = newTask(task);
   return {
     result: { volumeId: volume.id, taskId: task.id },
     changed: [...changed.slice(0, 1), begun, ...changed.slice(1)],

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { RunContext } from '../../core/command.js';
-import { type Entity, findEntity, requireVisible } from '../../core/entity.js';
+import { entityCalled, requireVisible } from '../../core/entity.js';
 import { idOf, optional } from '../../core/input.js';
 import { readKey } from '../../core/json-part.js';
 import type { Tx } from '../../data/client.js';
@@ -184,11 +184,4 @@ export async function requireNotCopied(tx: Tx, volume: Volume): Promise<void> {
   if (!copy) return;
   await requireIdle(tx, { volumeId: copy.id }, copy.name);
   throw new BusyError(`${copy.name} is being copied from ${volume.name}.`);
-}
-
-/** Entities of modules that build on this one; all are declared when the schema is built. */
-function entityCalled(type: string): Entity {
-  const entity = findEntity(type);
-  if (!entity) throw new Error(`no module declares ${type}`);
-  return entity;
 }

@@ -1,5 +1,5 @@
-/** Begins the task of a job: everything an agent does beside bringing a machine to its desired state. */
-import type { RunContext } from '../../core/command.js';
+/** The beginnings of tasks: one row each. */
+import type { Change, RunContext } from '../../core/command.js';
 import type { Prisma, Task } from '../../gen/client/client.js';
 import type { TaskOperation } from '../../gen/client/enums.js';
 
@@ -19,24 +19,41 @@ export interface JobSubject {
   readonly details?: Prisma.InputJsonObject;
 }
 
-/**
- * Writes the task; the node's next report tells its agent. Two that race for one object meet a partial unique index,
- * and the second is answered with a conflict.
- */
-export function beginJob(
+/** What a beginner says of a task. Who asked for it is the viewer, unless it is said. */
+export type TaskColumns = Omit<
+  Prisma.TaskUncheckedCreateInput,
+  'id' | 'createdAt' | 'deadlineAt' | 'createdByName'
+> & { readonly createdByName?: string };
+
+export function createTask(
   { tx, viewer, now, newId }: RunContext,
-  subject: JobSubject,
+  columns: TaskColumns,
   timeoutMs: number,
 ): Promise<Task> {
   return tx.task.create({
     data: {
       id: newId(),
-      ...subject,
-      generation: 0, // of a machine's desired state, which a job does not change
       createdById: viewer.userId,
       createdByName: viewer.name,
+      ...columns,
       createdAt: now,
       deadlineAt: new Date(now.getTime() + timeoutMs),
     },
   });
+}
+
+/**
+ * Writes the task of a job: everything an agent does beside bringing a machine to its desired state. The node's next report
+ * tells its agent. Two that race for one object meet a partial unique index, and the second is answered with a conflict.
+ */
+export function beginJob(
+  context: RunContext,
+  subject: JobSubject,
+  timeoutMs: number,
+): Promise<Task> {
+  return createTask(context, { ...subject, generation: 0 }, timeoutMs); // of a machine's desired state, which a job does not change
+}
+
+export function newTask(task: Task): Change {
+  return { type: 'Task', id: task.id, before: null, after: task };
 }

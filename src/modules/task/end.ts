@@ -3,7 +3,7 @@ import type { Change, RunContext } from '../../core/command.js';
 import { written } from '../../core/versioned.js';
 import type { Prisma, Task } from '../../gen/client/client.js';
 import { kindOf } from './kinds.js';
-import { ended, type TaskEnd, UNFINISHED } from './rules.js';
+import { ended, progressed, type TaskEnd, UNFINISHED } from './rules.js';
 
 type TaskData = Prisma.TaskUncheckedUpdateManyInput;
 
@@ -21,6 +21,18 @@ export async function writeTask(
   const derived = after?.status === 'RUNNING' && before.status === 'RUNNING';
   const told = after && written(before, after, data);
   return told ? { type: 'Task', id: before.id, before, after: told, derived } : null;
+}
+
+/** Writes that the agent has begun and how far it says that it is, from 0 to 100; null when that is no news, or the task has ended. */
+export async function recordProgress(
+  context: Pick<RunContext, 'tx' | 'now'>,
+  task: Task,
+  reported: number | null,
+): Promise<Change | null> {
+  const progressPercent = progressed(task.progressPercent, reported);
+  if (task.status === 'RUNNING' && progressPercent === task.progressPercent) return null;
+  const startedAt = task.startedAt ?? context.now;
+  return writeTask(context, task, { status: 'RUNNING', progressPercent, startedAt });
 }
 
 /** Ends a task; null when somebody else has. */

@@ -5,14 +5,13 @@ import type { Tx } from '../../data/client.js';
 import { ConflictError } from '../../errors.js';
 import type { Prisma, Task, VirtualMachine } from '../../gen/client/client.js';
 import type { TaskOperation } from '../../gen/client/enums.js';
+import { createTask, newTask, type TaskColumns } from '../task/begin.js';
 import { lockMachine } from '../task/end.js';
 import { requireIdle } from '../task/idle.js';
 import { VirtualMachineEntity } from './queries.js';
 import { nextGeneration, OPERATIONS, type Operation } from './rules.js';
 
 const resourceType = 'VirtualMachine';
-
-type TaskColumns = Partial<Prisma.TaskUncheckedCreateInput>;
 
 /** The answer of every operation: without a task, there was nothing to do. */
 export interface OperationResult {
@@ -43,7 +42,7 @@ export async function beginTask(
   operation: Operation,
   force: boolean,
   columns: Prisma.VirtualMachineUncheckedUpdateManyInput = {},
-  task: TaskColumns = {},
+  task: Partial<TaskColumns> = {},
 ): Promise<{ after: VirtualMachine; task: Task }> {
   const { tx } = context;
   const generation = nextGeneration(before);
@@ -58,7 +57,11 @@ export async function beginTask(
     },
   });
   if (!after) throw new ConflictError(resourceType, null);
-  return { after, task: await createTask(context, after, operation, { force, ...task }) };
+  const { timeoutMs } = context.services.config.tasks;
+  return {
+    after,
+    task: await createTask(context, { ...about(after, operation), force, ...task }, timeoutMs),
+  };
 }
 
 /** Whether it is off and stays so: one that its node has lost is STOPPED too, holds its capacity, and is being brought back. */
@@ -67,7 +70,7 @@ export function isOff(vm: Pick<VirtualMachine, 'powerState' | 'capacityClaimed'>
 }
 
 /** Locks the machine's row until the commit. Throws ConflictError when it is not as it was read: a decision was made from that. */
-export async function holdAsRead(tx: Tx, vm: VirtualMachine): Promise<void> {
+async function holdAsRead(tx: Tx, vm: VirtualMachine): Promise<void> {
   const { id, version, generation, powerState, capacityClaimed } = vm;
   const held = await tx.$queryRaw<unknown[]>`
     SELECT id FROM virtual_machines
@@ -84,45 +87,27 @@ export async function beginJob(
   context: RunContext,
   vm: VirtualMachine,
   operation: TaskOperation,
-  columns: TaskColumns,
+  columns: Partial<TaskColumns>,
+  timeoutMs: number = context.services.config.tasks.jobTimeoutMs,
 ): Promise<Task> {
   await holdAsRead(context.tx, vm);
-  return createTask(context, vm, operation, {
-    deadlineAt: new Date(context.now.getTime() + context.services.config.tasks.jobTimeoutMs),
-    ...columns,
-  });
+  return createTask(context, { ...about(vm, operation), ...columns }, timeoutMs);
 }
 
-function createTask(
-  { tx, viewer, now, newId, services }: RunContext,
-  vm: VirtualMachine,
-  operation: TaskOperation,
-  columns: TaskColumns,
-): Promise<Task> {
-  return tx.task.create({
-    data: {
-      id: newId(),
-      operation,
-      resourceType,
-      resourceId: vm.id,
-      resourceName: vm.name,
-      virtualMachineId: vm.id,
-      nodeId: vm.nodeId,
-      projectId: vm.projectId,
-      generation: vm.generation,
-      createdById: viewer.userId,
-      createdByName: viewer.name,
-      createdAt: now,
-      deadlineAt: new Date(now.getTime() + services.config.tasks.timeoutMs),
-      ...columns,
-    },
-  });
+/** What every task about a machine says of it. */
+function about(vm: VirtualMachine, operation: TaskOperation): TaskColumns {
+  return {
+    operation,
+    resourceType,
+    resourceId: vm.id,
+    resourceName: vm.name,
+    virtualMachineId: vm.id,
+    nodeId: vm.nodeId,
+    projectId: vm.projectId,
+    generation: vm.generation,
+  };
 }
 
 export function taskChanges(before: VirtualMachine, after: VirtualMachine, task: Task): Change[] {
   return [{ type: resourceType, id: after.id, before, after }, newTask(task)];
-}
-
-export function newTask(task: Task): Change {
-  return { type: 'Task', id: task.id, before: null, after: task };
 }

@@ -6,21 +6,12 @@
 import { z } from 'zod';
 import { defineCommand, type RunContext } from '../../core/command.js';
 import { description, idOf, labels, name, optional } from '../../core/input.js';
-import {
-  AddressInUseError,
-  AlreadyExistsError,
-  InvalidStateError,
-  NoSuitableNodeError,
-  PoolExhaustedError,
-  QuotaExceededError,
-  SubnetExhaustedError,
-  ValidationError,
-} from '../../errors.js';
+import { InvalidStateError, ValidationError } from '../../errors.js';
 import type { VirtualMachine, Volume } from '../../gen/client/client.js';
 import { originOfAttached, resolveSource } from '../storage/volume-sources.js';
 import { readIdle } from './begin.js';
 import type { DiskPlan } from './disk-plans.js';
-import { makeMachine } from './make-vm.js';
+import { CREATION_ERRORS, makeMachine } from './make-vm.js';
 import { VirtualMachineEntity } from './queries.js';
 import { allowedOperations, decide } from './rules.js';
 import { readSpec, type VmSpec } from './spec.js';
@@ -41,15 +32,7 @@ export const cloneVirtualMachine = defineCommand({
     snapshotId: optional(idOf('VirtualMachineSnapshot')),
     startOnCreate: optional(z.boolean()),
   }),
-  errors: [
-    AlreadyExistsError,
-    QuotaExceededError,
-    PoolExhaustedError,
-    NoSuitableNodeError,
-    InvalidStateError,
-    SubnetExhaustedError,
-    AddressInUseError,
-  ],
+  errors: CREATION_ERRORS,
   lock: (input) => [`vm/${input.id}`],
   label: (input) => input.name,
   async run(context, { id, mode = 'FULL', snapshotId, startOnCreate = false, ...fields }) {

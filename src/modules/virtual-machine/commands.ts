@@ -4,21 +4,12 @@ import { defineCommand } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, labels, name, optional, present, version } from '../../core/input.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
-import {
-  AddressInUseError,
-  AlreadyExistsError,
-  InvalidStateError,
-  NoSuitableNodeError,
-  PoolExhaustedError,
-  QuotaExceededError,
-  SubnetExhaustedError,
-  ValidationError,
-} from '../../errors.js';
+import { AlreadyExistsError, ValidationError } from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { ProjectEntity } from '../project/queries.js';
 import { readIdle } from './begin.js';
 import { newDisksInput, planDisks } from './disk-plans.js';
-import { makeMachine } from './make-vm.js';
+import { CREATION_ERRORS, makeMachine } from './make-vm.js';
 import './provision-kinds.js';
 import { VirtualMachineEntity } from './queries.js';
 import { checkReferences } from './references.js';
@@ -46,15 +37,7 @@ export const createVirtualMachine = defineCommand({
     deletionProtected: optional(z.boolean()),
     startOnCreate: optional(z.boolean()),
   }),
-  errors: [
-    AlreadyExistsError,
-    QuotaExceededError,
-    PoolExhaustedError,
-    NoSuitableNodeError,
-    InvalidStateError,
-    SubnetExhaustedError,
-    AddressInUseError,
-  ],
+  errors: CREATION_ERRORS,
   label: (input) => input.name,
   async run(context, { newDisks = [], startOnCreate = false, ...wanted }) {
     const { projectId, spec } = wanted;

@@ -1,12 +1,22 @@
 /** New machines: row, interfaces, volumes, quota and tasks in one transaction. Everything has been checked; what races is judged by the rows that it claims. */
 import type { Change, RunContext } from '../../core/command.js';
 import { present } from '../../core/input.js';
-import type { NodeVerdict } from '../../errors.js';
+import {
+  AddressInUseError,
+  AlreadyExistsError,
+  InvalidStateError,
+  type NodeVerdict,
+  NoSuitableNodeError,
+  PoolExhaustedError,
+  QuotaExceededError,
+  SubnetExhaustedError,
+} from '../../errors.js';
 import type { Prisma, Task, VirtualMachine, Volume } from '../../gen/client/client.js';
 import { claimQuota } from '../project/quota.js';
 import { pickExecutor } from '../storage/executor.js';
 import { addVolume } from '../storage/make-volume.js';
-import { beginJob, newTask } from './begin.js';
+import { newTask } from '../task/begin.js';
+import { beginJob } from './begin.js';
 import { usageChange } from './changes.js';
 import type { DiskPlan } from './disk-plans.js';
 import { additionChanges, attachInterfaces } from './interfaces.js';
@@ -15,6 +25,17 @@ import type { ProvisionDetails } from './provision-kinds.js';
 import { attachVolumes, groupIdsOf } from './references.js';
 import { resourcesOf, type VmSpec } from './spec.js';
 import { beginStart } from './start.js';
+
+/** What making a machine can be refused with. */
+export const CREATION_ERRORS = [
+  AlreadyExistsError,
+  QuotaExceededError,
+  PoolExhaustedError,
+  NoSuitableNodeError,
+  InvalidStateError,
+  SubnetExhaustedError,
+  AddressInUseError,
+] as const;
 
 export interface NewMachine {
   readonly projectId: string;

@@ -7,7 +7,8 @@ import type { Outcome, RunContext } from '../../core/command.js';
 import { ConflictError, InvalidStateError } from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { capacityOf } from '../node/rules.js';
-import { beginJob, isOff, newTask, type OperationResult } from './begin.js';
+import { newTask } from '../task/begin.js';
+import { beginJob, isOff, type OperationResult } from './begin.js';
 import { capacityChange } from './changes.js';
 import './migrate-kind.js';
 import { choosePlacement, claimPlacement, placementSettings, poolsOf } from './place-vm.js';
@@ -82,15 +83,20 @@ async function moveRunning(
   request: PlacementRequest,
   timeoutSeconds: number | undefined,
 ): Promise<Outcome<OperationResult>> {
-  const { tx, now, services } = context;
+  const { tx, services } = context;
   const targetNodeId = await claimPlacement(tx, vm.projectId, request, placementSettings(services));
   const timeoutMs =
     timeoutSeconds === undefined ? services.config.tasks.jobTimeoutMs : timeoutSeconds * 1000;
-  const task = await beginJob(context, vm, 'MIGRATE', {
-    targetNodeId,
-    details: { phase: 'COPYING', held: { ...request.resources } },
-    deadlineAt: new Date(now.getTime() + timeoutMs),
-  });
+  const task = await beginJob(
+    context,
+    vm,
+    'MIGRATE',
+    {
+      targetNodeId,
+      details: { phase: 'COPYING', held: { ...request.resources } },
+    },
+    timeoutMs,
+  );
   return {
     result: { virtualMachineId: vm.id, taskId: task.id },
     changed: [newTask(task), capacityChange(targetNodeId)],

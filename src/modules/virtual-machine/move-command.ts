@@ -17,13 +17,12 @@ import { capacityOf } from '../node/rules.js';
 import { ProjectEntity } from '../project/queries.js';
 import { claimQuota, releaseQuota } from '../project/quota.js';
 import { VolumeEntity } from '../storage/queries.js';
+import { gibOf } from '../storage/rules.js';
 import { imagesUsableBy } from '../storage/volume-sources.js';
 import { readIdle } from './begin.js';
 import { usageChange } from './changes.js';
 import { VirtualMachineEntity } from './queries.js';
 import { readSpec } from './spec.js';
-
-const GIB = 1024 ** 3;
 
 export const moveVirtualMachine = defineCommand({
   name: 'virtualMachine.move',
@@ -55,7 +54,7 @@ export const moveVirtualMachine = defineCommand({
       vcpus: capacityOf(before.resources).vcpus,
       memoryMib: capacityOf(before.resources).memoryMib,
       volumes: volumes.length,
-      storageGib: volumes.reduce((sum, v) => sum + Math.ceil(Number(v.sizeBytes) / GIB), 0),
+      storageGib: volumes.reduce((sum, { sizeBytes }) => sum + gibOf(sizeBytes), 0),
       snapshots: await tx.vmSnapshot.count({ where: { virtualMachineId: id } }),
     };
     // In one order everywhere, so that two moves in opposite directions do not wait for each other.

@@ -7,14 +7,7 @@ import { updateVersioned } from '../../core/versioned.js';
 import { ConflictError, ValidationError } from '../../errors.js';
 import type { Prisma, Task, VirtualMachine, Volume } from '../../gen/client/client.js';
 import { defineTaskKind } from '../task/kinds.js';
-import {
-  beginTask,
-  holdAsRead,
-  isOff,
-  type OperationResult,
-  readIdle,
-  taskChanges,
-} from './begin.js';
+import { beginTask, isOff, type OperationResult, readIdle, taskChanges } from './begin.js';
 import { settle } from './power-kinds.js';
 import { VirtualMachineEntity } from './queries.js';
 import { detachVolumes } from './references.js';
@@ -64,7 +57,6 @@ export async function reconfigure(
   const { id } = before;
   const stored = { spec: spec as object };
   if (isOff(before)) {
-    await holdAsRead(context.tx, before);
     const after = await updateVersioned(context.tx, VirtualMachineEntity, before, stored);
     const freed = detached.length > 0 ? await detachVolumes(context.tx, id, detached) : [];
     const changed = [

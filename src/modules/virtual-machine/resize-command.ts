@@ -16,14 +16,7 @@ import { claimCapacity, releaseCapacity } from '../node/capacity.js';
 import { type Capacity, capacityOf } from '../node/rules.js';
 import { claimQuota, releaseQuota } from '../project/quota.js';
 import { defineTaskKind } from '../task/kinds.js';
-import {
-  beginTask,
-  holdAsRead,
-  isOff,
-  type OperationResult,
-  readIdle,
-  taskChanges,
-} from './begin.js';
+import { beginTask, isOff, type OperationResult, readIdle, taskChanges } from './begin.js';
 import { capacityChange, usageChange } from './changes.js';
 import { placementSettings, shortfall } from './place-vm.js';
 import { settle } from './power-kinds.js';
@@ -72,7 +65,6 @@ export const resizeVirtualMachine = defineCommand({
     });
     const columns = { spec: spec as object, resources: { ...resources } };
     if (isOff(before)) {
-      await holdAsRead(context.tx, before); // one that starts now takes the capacity that it is seen to need
       const after = await updateVersioned(context.tx, VirtualMachineEntity, before, columns);
       const change = { type: resourceType, id, before, after };
       return { result: unchanged, changed: [change, usageChange(before.projectId)] };

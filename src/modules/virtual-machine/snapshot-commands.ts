@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { defineCommand, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
-import { usageOf } from '../../core/usage.js';
+import { usesOf } from '../../core/usage.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import {
   AlreadyExistsError,
@@ -21,8 +21,8 @@ import type { VirtualMachine, VmSnapshot } from '../../gen/client/client.js';
 import type { SnapshotState } from '../../gen/client/enums.js';
 import { claimQuota } from '../project/quota.js';
 import { pickExecutor } from '../storage/executor.js';
-import { VolumeEntity } from '../storage/queries.js';
-import { beginJob, isOff, newTask, readIdle } from './begin.js';
+import { newTask } from '../task/begin.js';
+import { beginJob, isOff, readIdle } from './begin.js';
 import { usageChange } from './changes.js';
 import { SnapshotEntity, VirtualMachineEntity } from './queries.js';
 import { decide, nextGeneration } from './rules.js';
@@ -176,7 +176,7 @@ export const deleteSnapshot = defineCommand({
     const from = ['AVAILABLE', 'ERROR'] as const;
     // Written first, looked at then: a copy that begins now waits for this row, and finds it on its way out.
     const after = await turn(context, snapshot, from, 'DELETING', 'DELETE_SNAPSHOT');
-    const usedBy = await usageOf(context.tx, VolumeEntity, context.viewer, copiedFrom(id));
+    const usedBy = await usesOf(context.tx, context.viewer, { Volume: copiedFrom(id) });
     if (usedBy.length > 0) throw new InUseError(TYPE, usedBy);
     const nodeId = await executorFor(context, vm);
     const details = { snapshotId: id };
