@@ -259,6 +259,20 @@ describe('a clone', () => {
     await sums();
   });
 
+  it('has addresses of its own also where its original has asked for some', async () => {
+    const network = await world.seed.network({ cidr: '10.8.0.0/24', gateway: '10.8.0.1' });
+    const macAddress = '02:00:00:00:00:42';
+    const nic = { name: 'eth0', networkId: network.id, macAddress, ipAddresses: ['10.8.0.77'] };
+    const made = await create({
+      spec: { ...SIZE, placement: { clusterId: cluster.id }, nics: [nic] },
+    });
+    const answer = await clone(idOf(made));
+    expect(answer).toMatchObject({ __typename: 'CloneVirtualMachinePayload' });
+    const copy = await vmOf(idOf(answer));
+    expect(copy?.networkInterfaces[0]?.macAddress).not.toBe(macAddress);
+    expect(JSON.stringify(copy?.spec)).not.toContain('10.8.0.77');
+  });
+
   it('keeps its original off until the copy is whole', async () => {
     const id = await original();
     await clone(id);
