@@ -1,6 +1,6 @@
 /** Machines that are made with their disks, that start when they are whole, and that are copies of others. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { decodeGlobalId } from '../../src/ids.js';
+import { decodeGlobalId, encodeGlobalId, newId } from '../../src/ids.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { changedTables, digest } from '../support/digest.js';
@@ -208,6 +208,36 @@ describe('a machine with new disks', () => {
       __typename: 'NoSuitableNodeError',
       message: expect.stringContaining('cannot reach the storage pool far-away'),
     });
+  });
+});
+
+describe('a pool of another tenant', () => {
+  it('is not found, like one that does not exist, and nothing tells its name', async () => {
+    const other = await world.seed.node(await world.seed.cluster());
+    const secret = await world.seed.pool({
+      name: 'their-secret',
+      projectId: (await world.seed.project()).uuid,
+      assignedNodeIds: [other.uuid],
+      capacityBytes: 100n * GIB,
+    });
+    const { name } = await world.seed.user('OPERATOR', {
+      projects: { [project.uuid]: 'OPERATOR' },
+    });
+    const member = await world.signIn(name);
+    const ask = (storagePoolId: string) =>
+      mutate(member, 'createVirtualMachine', {
+        projectId: project.id,
+        name: 'probe',
+        spec: { ...SIZE, placement: { clusterId: cluster.id } },
+        newDisks: [disk({ storagePoolId })],
+      });
+    const hidden = await ask(secret.id);
+    expect(hidden).toMatchObject({
+      __typename: 'NotFoundError',
+      path: ['newDisks', '0', 'storagePoolId'],
+    });
+    expect(hidden).toEqual(await ask(encodeGlobalId('StoragePool', newId())));
+    expect(JSON.stringify(hidden)).not.toContain('their-secret');
   });
 });
 

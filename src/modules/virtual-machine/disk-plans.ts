@@ -1,10 +1,12 @@
 /** Volumes that are made together with their machine: what a caller asks for, and what is checked before anything is written. */
 import { z } from 'zod';
 import type { RunContext } from '../../core/command.js';
+import { requireVisible } from '../../core/entity.js';
 import { idOf, name, optional } from '../../core/input.js';
 import { ValidationError } from '../../errors.js';
 import { VolumeProvisioning } from '../../gen/client/enums.js';
 import { imageShortfalls } from '../image/rules.js';
+import { StoragePoolEntity } from '../storage/queries.js';
 import { GIB } from '../storage/rules.js';
 import { type Origin, resolveSource, sourceInput } from '../storage/volume-sources.js';
 import { diskInput, type VmResources, type VmSpec } from './spec.js';
@@ -41,6 +43,11 @@ export async function planDisks(
   for (const [i, wanted] of disks.entries()) {
     const path = ['newDisks', String(i)];
     const { storagePoolId, sizeGib, provisioning, source, volumeName, ...disk } = wanted;
+    // Before placement looks at it: whose it is decides whether its name may be told.
+    await requireVisible(context.tx, StoragePoolEntity, context.viewer, storagePoolId, undefined, [
+      ...path,
+      'storagePoolId',
+    ]);
     const origin = source
       ? await resolveSource(context, projectId, source, [...path, 'source'])
       : null;
