@@ -1,6 +1,9 @@
 /** Starting is free of effects: however often, however many at once, the database is the same afterwards. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { createApp } from '../../src/app.js';
+import { createLogger } from '../../src/log.js';
 import { describeRows, describeSchema } from '../services/catalogue.js';
+import { configOn } from '../support/app.js';
 import { type Installation, install } from '../support/installation.js';
 import { sharedPostgres } from '../support/services/postgres.js';
 import { query } from './database.js';
@@ -32,16 +35,26 @@ describe('a database in use', () => {
     }
   });
 
+  /** What `serve` does once it has its configuration, without the second that loading a program takes. */
+  const bootHere = async (): Promise<void> => {
+    const log = createLogger({ level: 'silent' });
+    const app = await createApp(configOn(installation.database, { server: { port: 0 } }), { log });
+    const { url } = await app.start();
+    expect((await fetch(new URL('/readyz', url))).status).toBe(200);
+    await app.stop();
+  };
+
   it(`is the same, row by row and in its schema, after ${BOOTS} boots of which every fifth ends in a power cut`, async () => {
     const before = await contents(installation);
     expect(before.filter((line) => line.startsWith('projects:')).length).toBeGreaterThan(1);
     for (let boot = 1; boot <= BOOTS; boot += 1) {
+      if (boot % 5 > 0) {
+        await bootHere();
+        continue;
+      }
       const { program } = await installation.serve();
-      const end = await program.stop(boot % 5 === 0 ? 'SIGKILL' : 'SIGTERM');
+      expect(await program.stop('SIGKILL')).toEqual({ code: null, signal: 'SIGKILL' });
       await program.dispose();
-      expect(end).toEqual(
-        boot % 5 === 0 ? { code: null, signal: 'SIGKILL' } : { code: 0, signal: null },
-      );
     }
     expect(await contents(installation)).toEqual(before);
   });

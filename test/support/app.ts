@@ -46,9 +46,12 @@ export async function openTestData(on: 'memory' | 'postgres'): Promise<Data> {
 
 /** The configuration of a production app on a new database of the shared server. */
 export async function postgresConfig(overrides: ConfigOverrides = {}) {
-  const server = sharedPostgres();
-  const database = await server.createDatabase();
-  const { host, port, user, password } = server;
+  return configOn(await sharedPostgres().createDatabase(), overrides);
+}
+
+/** The same on a database that is there. */
+export function configOn(database: string, overrides: ConfigOverrides = {}) {
+  const { host, port, user, password } = sharedPostgres();
   return defaultConfig({
     ...overrides,
     mode: 'production',
