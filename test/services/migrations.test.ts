@@ -1,9 +1,7 @@
 /** Migrations: once, in order, under a lock, there and back, and the same schema that schema.prisma describes. */
-import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { PGlite } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
@@ -19,7 +17,6 @@ import { describeRows, describeSchema, type Query } from './catalogue.js';
 import { databaseOptions, silent } from './data-fixtures.js';
 import { diagnose, differenceToSchema } from './schema-engine.js';
 
-const run = promisify(execFile);
 const EMPTY = '-- This is an empty migration.';
 
 let database: string;
@@ -446,50 +443,6 @@ describe('status', () => {
     expect(after.map(({ state }) => state).slice(0, 3)).toEqual(['applied', 'applied', 'pending']);
     expect(after[0]?.appliedAt).toBeInstanceOf(Date);
   });
-});
-
-describe('five processes that start at once', () => {
-  let build: string;
-  beforeAll(async () => {
-    await mkdir(join(packageRoot(), '.cache'), { recursive: true });
-    build = await mkdtemp(join(packageRoot(), '.cache', 'build-'));
-    const tsc = join(packageRoot(), 'node_modules', 'typescript', 'bin', 'tsc');
-    // only this layer is needed: errors of other layers do not matter here
-    const options = [
-      '-p',
-      packageRoot(),
-      '--outDir',
-      build,
-      '--incremental',
-      'false',
-      '--tsBuildInfoFile',
-      'null',
-    ];
-    await run(process.execPath, [tsc, ...options]).catch(() => undefined);
-  });
-  afterAll(() => rm(build, { recursive: true }));
-
-  test('all come up on an empty database, and each migration ran once', async () => {
-    const script = `
-      import { openData } from ${JSON.stringify(join(build, 'data', 'open.js'))};
-      import { pino } from 'pino';
-      const data = await openData(JSON.parse(process.env.DATA_CONFIG), pino({ enabled: false }));
-      console.log(data.kind, await data.db.project.count());
-      await data.close();`;
-    const limits = { queueWaitMs: 1_000, maxQueuedCommands: 10 };
-    const config = { mode: 'production', database: { ...target(), maxIdleConnections: 2 }, limits };
-    const start = () =>
-      run(process.execPath, ['--input-type=module', '--eval', script], {
-        cwd: packageRoot(),
-        env: { ...process.env, DATA_CONFIG: JSON.stringify(config) },
-      });
-    const ended = await Promise.all(Array.from({ length: 5 }, start));
-    expect(ended.map(({ stdout }) => stdout.trim())).toEqual(Array(5).fill('postgres 1'));
-    const rows = await query(
-      'SELECT migration_name, count(*)::int AS n FROM _prisma_migrations GROUP BY 1 ORDER BY 1',
-    );
-    expect(rows).toEqual((await names()).map((migration_name) => ({ migration_name, n: 1 })));
-  }, 60_000);
 });
 
 describe('schema.prisma', () => {
