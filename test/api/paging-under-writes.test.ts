@@ -259,7 +259,7 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
             if (nodes.length === 0) expect(disturbed[i], 'blank only after a deletion').toBe(true);
           });
         }),
-        { numRuns: 12 },
+        { numRuns: 6 },
       );
     });
 
@@ -271,7 +271,7 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
           expect(new Set(inPlace).size, 'no row twice').toBe(inPlace.length);
           expect(inPlace).toEqual(expect.arrayContaining([...table.stable]));
         }),
-        { numRuns: 12 },
+        { numRuns: 6 },
       );
     });
   });

@@ -11,7 +11,7 @@ import { createCrowdApp, openPatientData, recount } from './crowd.js';
 /** How many machines, and how many of them in the wrong state; the embedded database is ten times slower. */
 const SIZES = [
   ['postgres', 500, 37],
-  ['memory', 100, 7],
+  ['memory', 40, 3],
 ] as const;
 const REFUSAL = 'InvalidStateError';
 const DONE = 'StartVirtualMachinePayload';
