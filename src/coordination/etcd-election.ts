@@ -75,10 +75,10 @@ export function openElection(client: EtcdClient, options: ElectionOptions): Elec
 
   const lead = async (won: Term): Promise<void> => {
     term = won;
-    log.info({ token: String(won.fencingToken) }, 'leading');
+    log.info({ term: String(won.fencingToken) }, 'leading');
     await won.lease.ended;
     term = null;
-    log.warn({ token: String(won.fencingToken) }, 'not leading any more');
+    log.warn({ term: String(won.fencingToken) }, 'not leading any more');
     await won.lease.end();
   };
 

@@ -33,7 +33,12 @@ export function openLocks(client: EtcdClient, session: Session, options: LocksOp
   const strays = openStrays(client);
   const lines = openLines(client);
 
-  const claimOf = (resource: string, lease: Lease, holder: string, id: string = randomUUID()): Claim => {
+  const claimOf = (
+    resource: string,
+    lease: Lease,
+    holder: string,
+    id: string = randomUUID(),
+  ): Claim => {
     const value = { holder, instance: instanceId, since: now().toISOString(), id };
     return { resource, id, lease, value: Buffer.from(JSON.stringify(value)) };
   };

@@ -15,7 +15,8 @@ export interface CoordinationConfig {
     readonly caFile: string | null;
     readonly certFile: string | null;
     readonly keyFile: string | null;
-    readonly user: string | null;
+    /** Empty: nobody signs in. */
+    readonly user: string;
     readonly password: string | null;
     readonly dialTimeoutMs: number;
     readonly requestTimeoutMs: number;
@@ -73,14 +74,13 @@ function connectionOf(etcd: CoordinationConfig['etcd']): EtcdConnection {
   return {
     endpoints: etcd.endpoints,
     requestTimeoutMs: etcd.requestTimeoutMs,
-    tls:
-      caFile === null && certFile === null
-        ? null
-        : {
-            ...(caFile !== null && { ca: readFileSync(caFile) }),
-            ...(certFile !== null && { cert: readFileSync(certFile) }),
-            ...(keyFile !== null && { key: readFileSync(keyFile) }),
-          },
-    login: user === null ? null : { user, password: password ?? '' },
+    tls: !etcd.endpoints.some((url) => url.startsWith('https:'))
+      ? null
+      : {
+          ...(caFile !== null && { ca: readFileSync(caFile) }),
+          ...(certFile !== null && { cert: readFileSync(certFile) }),
+          ...(keyFile !== null && { key: readFileSync(keyFile) }),
+        },
+    login: user === '' ? null : { user, password: password ?? '' },
   };
 }
