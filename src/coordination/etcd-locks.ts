@@ -32,6 +32,7 @@ export function openLocks(client: EtcdClient, session: Session, options: LocksOp
   const { instanceId, now } = options;
   const strays = openStrays(client);
   const lines = openLines(client);
+  session.onLost(lines.wake);
 
   const claimOf = (
     resource: string,
