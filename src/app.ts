@@ -33,6 +33,8 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** An opened database, for tests that share one; it is not closed with the app. */
   readonly data?: Data;
+  /** For a command that ends at once: it is no member, and waits for no etcd. */
+  readonly alone?: boolean;
   /** Where the prepared in-memory database is kept. */
   readonly cacheDir?: string;
 }
@@ -66,7 +68,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       onReturn: () => subscriptions.endAll(),
     });
   let mayLead = () => config.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
-  const coordinating = openCoordination(config, {
+  const coordinating = openCoordination(options.alone ? { ...config, mode: 'dev' } : config, {
     instance: instanceOf(config, clock),
     mayLead: () => mayLead(),
     now: () => clock.now(),

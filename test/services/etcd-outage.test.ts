@@ -10,6 +10,7 @@ import { openEtcdClient } from '../../src/coordination/etcd-client.js';
 import { under } from '../../src/coordination/keys.js';
 import { openCoordination } from '../../src/coordination/open.js';
 import { type Forwarder, forward } from '../e2e/forward.js';
+import { createTestApp } from '../support/app.js';
 import { startEtcd } from '../support/services/etcd.js';
 import { freePorts } from '../support/services/ports.js';
 import type { ServerHandle } from '../support/services/server.js';
@@ -98,6 +99,42 @@ describe.each([
     stop();
     await until('nothing is left behind', async () => (await locksLeft()).length === 0);
   });
+});
+
+it('callers are told: what needs a lock is UNAVAILABLE, reads go on, and it says what is missing', async () => {
+  const config = {
+    mode: 'production',
+    etcd: { endpoints: [`http://${etcd.host}:${etcd.port}`], requestTimeoutMs: REQUEST_MS },
+  } as const;
+  const world = await createTestApp({ config });
+  await world.seed.user('ADMIN', { username: 'ada' });
+  const ada = await world.signIn('ada');
+  const cluster = await world.seed.cluster();
+  const update = (description: string) =>
+    ada.answer(
+      `mutation ($input: UpdateClusterInput!) {
+        updateCluster(input: $input) { ... on UpdateClusterPayload { cluster { description } } }
+      }`,
+      { input: { id: cluster.id, description } },
+    );
+  const degraded = async () => {
+    const { data } = await ada.answer('{ server { degraded } clusters { totalCount } }');
+    expect(data).toMatchObject({ clusters: { totalCount: 1 } });
+    return (data as { server: { degraded: string[] } }).server.degraded;
+  };
+  await until('all is well', async () => !(await degraded()).includes('etcd'));
+  expect((await update('before')).errors).toEqual([]);
+  etcd.pause();
+  const { errors } = await update('meanwhile');
+  expect(errors[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+  await until('it says so', async () => (await degraded()).includes('etcd'));
+  etcd.resume();
+  await until('all is well again', async () => !(await degraded()).includes('etcd'));
+  expect(await update('after')).toMatchObject({
+    errors: [],
+    data: { updateCluster: { cluster: { description: 'after' } } },
+  });
+  await world.stop();
 });
 
 it('whoever is cut off loses the lead, and another one has it within one and a half leases', async () => {
