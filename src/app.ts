@@ -8,7 +8,8 @@ import { maintenance } from './controllers/maintenance.js';
 import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
-import { openInProcessCoordination } from './coordination/in-process.js';
+import type { Coordination, Instance } from './coordination/coordination.js';
+import { openCoordination } from './coordination/open.js';
 import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
@@ -16,6 +17,7 @@ import { createSecretBox } from './core/secrets.js';
 import type { Data } from './data/client.js';
 import { openData } from './data/open.js';
 import { openInProcessEphemeral } from './ephemeral/in-process.js';
+import { newId } from './ids.js';
 import type { Logger } from './log.js';
 import { createAuthenticator } from './modules/user/authenticate.js';
 import { buildSchema } from './schema.js';
@@ -24,12 +26,15 @@ import { Subscriptions } from './server/plugins/use-subscription-end.js';
 import { inRequestScope } from './server/request.js';
 import { openSockets } from './server/websocket.js';
 import { makeYoga } from './server/yoga.js';
+import { VERSION } from './version.js';
 
 export interface AppOptions {
   readonly log: Logger;
   readonly clock?: Clock;
   /** An opened database, for tests that share one; it is not closed with the app. */
   readonly data?: Data;
+  /** For a command that ends at once: it is no member, and waits for no etcd. */
+  readonly alone?: boolean;
   /** Where the prepared in-memory database is kept. */
   readonly cacheDir?: string;
 }
@@ -62,10 +67,16 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       // What they have shown so far was in memory, and is gone.
       onReturn: () => subscriptions.endAll(),
     });
-  const schema = buildSchema(); // takes the time in which the database opens
-  const data = await opening;
+  let mayLead = () => config.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
+  const coordinating = openCoordination(options.alone ? { ...config, mode: 'dev' } : config, {
+    instance: instanceOf(config, clock),
+    mayLead: () => mayLead(),
+    now: () => clock.now(),
+    log,
+  });
+  const schema = buildSchema(); // takes the time in which they open
+  const [data, coordination] = await bothOrNone(opening, coordinating, options.data);
   const ephemeral = openInProcessEphemeral();
-  const coordination = openInProcessCoordination(() => clock.now());
   const hints = await openHintBus(ephemeral, log);
   const metrics = createMetrics();
   const stopCounting = data.onStatement((_sql, durationMs) =>
@@ -82,7 +93,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     metrics,
     sessionKey: sessionKey(config, log),
     secrets: createSecretBox(encryptionKey(config)),
-    degraded: () => degradations(config, data),
+    degraded: () => degradations(config, data, coordination),
   };
   log.info(
     {
@@ -94,9 +105,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     'adapters chosen',
   );
   if (config.mode === 'production') {
-    log.warn(
-      'etcd and Redis are not used yet by this version: run a single instance; sessions and metrics end with it',
-    );
+    log.warn('Redis is not used yet by this version: sessions and metrics end with it');
   }
 
   let draining = false;
@@ -116,6 +125,8 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     services,
     fetch: (request) => inRequestScope(async () => yoga.fetch(request)),
     startControllers() {
+      // What is in memory instead of PostgreSQL is nobody's but ours: a leader of that would lead nothing.
+      mayLead = () => config.mode === 'dev' || data.persistent;
       controllers ??= startControllers(services, [
         nodeHealth,
         taskDeadlines,
@@ -127,6 +138,8 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     async start() {
       const sockets = openSockets(services, yoga, authenticate);
       server = await listen(yoga, sockets, config.server);
+      const { port, advertiseAddress } = config.server;
+      if (port === 0 && advertiseAddress === '') coordination.advertise(new URL(server.url).host);
       app.startControllers();
       return server;
     },
@@ -185,7 +198,29 @@ function encryptionKey({ mode, auth }: Config): string | null {
 }
 
 /** In dev mode everything is in memory because that was asked for; in production that is a degradation. */
-function degradations(config: Config, data: Data): string[] {
+function degradations(config: Config, data: Data, coordination: Coordination): string[] {
   if (config.mode === 'dev') return [];
-  return [...(data.kind === 'memory' ? ['postgres'] : []), 'etcd', 'redis'];
+  const alone = coordination.kind === 'in-process' || !coordination.available();
+  return [...(data.kind === 'memory' ? ['postgres'] : []), ...(alone ? ['etcd'] : []), 'redis'];
+}
+
+/** What this process tells the others of itself. */
+function instanceOf({ server: { host, port, advertiseAddress } }: Config, clock: Clock): Instance {
+  const address = advertiseAddress || `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return { id: newId(), address, version: VERSION, startedAt: clock.now() };
+}
+
+/** Both are opened at the same time; when one cannot be, the other is closed again. */
+async function bothOrNone(
+  opening: Data | Promise<Data>,
+  coordinating: Promise<Coordination>,
+  kept: Data | undefined,
+): Promise<[Data, Coordination]> {
+  const [data, coordination] = await Promise.allSettled([opening, coordinating]);
+  if (data.status === 'fulfilled' && coordination.status === 'fulfilled') {
+    return [data.value, coordination.value];
+  }
+  if (data.status === 'fulfilled' && !kept) await data.value.close();
+  if (coordination.status === 'fulfilled') await coordination.value.close();
+  throw data.status === 'rejected' ? data.reason : (coordination as PromiseRejectedResult).reason;
 }

@@ -10,6 +10,13 @@ export function isHost(value: string): boolean {
   return named && value.length <= 253 && !/^\d+$/.test(labels.at(-1) ?? '');
 }
 
+/** A host with its port; an IPv6 address in brackets. */
+export function isHostAndPort(value: string): boolean {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value) ?? [];
+  const known = bracketed === undefined ? isHost(plain ?? '') : isIP(bracketed) === 6;
+  return known && Number(port) >= 1 && Number(port) <= 65535;
+}
+
 /** Scheme, host and port: no path, and no user and password, which would end up in logs. */
 export function isServerUrl(value: string): boolean {
   return /^https?:\/\/[^/\\?#@\s]+$/.test(value) && URL.canParse(value);

@@ -4,7 +4,8 @@
  * To add a setting, add it here, then refresh the generated files (see render.ts). Nothing else lists them: reading, the environment's
  * names, config.yaml, the reference and `Config` all follow. Section names hold no underscore: `QUANTIX_<SECTION>_<KEY>` has one reading.
  */
-import { isAddressRange, isServerUrl, isWebOrigin } from './address.js';
+import { isAddressRange, isHostAndPort, isWebOrigin } from './address.js';
+import { etcd } from './etcd.js';
 import {
   bytes,
   choice,
@@ -39,6 +40,13 @@ export const model = {
         min: 0,
         max: 65535,
         description: 'Port to listen on. 0 takes any free port.',
+      }),
+      advertise_address: text({
+        default: '',
+        expects: 'host:port, or nothing',
+        accepts: (value) => value === '' || isHostAndPort(value),
+        description:
+          'Where other instances and people can reach this one, shown among the members. Empty: host and port.',
       }),
       shutdown_timeout: duration({
         default: '10s',
@@ -136,20 +144,7 @@ export const model = {
       }),
     },
   },
-  etcd: {
-    about: 'etcd, which decides who may act: leader, locks, members. Unused with --dev.',
-    keys: {
-      endpoints: list({
-        default: ['http://localhost:2379'],
-        each: 'URLs such as http://etcd-1:2379, without user, password or path',
-        accepts: isServerUrl,
-        minItems: 1,
-        description: 'Members of the etcd cluster.',
-      }),
-      dial_timeout: duration({ default: '5s', description: 'Longest wait for a connection.' }),
-      request_timeout: duration({ default: '2s', description: 'Longest wait for an answer.' }),
-    },
-  },
+  etcd,
   redis: {
     about:
       'Redis, which keeps what may be lost: cache, sessions, metrics, rate limits. Unused with --dev.',

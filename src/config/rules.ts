@@ -38,6 +38,30 @@ export function applyRules(choices: Choices, report: Report): void {
     const message = `is never looked at while database.ssl_mode is ${mode.written} (${mode.source ?? 'default'}): use verify-full or verify-ca, or remove it`;
     report({ path: 'database.ssl_ca_file', source: authorities.source, message });
   }
+  etcdRules(choices, report);
+}
+
+function etcdRules(choices: Choices, report: Report): void {
+  const given = (name: string): string | null => choices.get(`etcd.${name}`)?.source ?? null;
+  const fault = (name: string, message: string): void =>
+    report({ path: `etcd.${name}`, source: given(name) ?? 'default', message });
+  const { value: endpoints } = choices.get('etcd.endpoints') ?? {};
+  const secure = Array.isArray(endpoints)
+    ? endpoints.filter((url) => String(url).startsWith('https:')).length
+    : null;
+  if (Array.isArray(endpoints) && secure !== 0 && secure !== endpoints.length) {
+    fault('endpoints', 'mixes http and https: all of them have to be the same');
+  }
+  for (const name of ['ca_file', 'cert_file', 'key_file']) {
+    if (given(name) && secure === 0) {
+      fault(name, 'is never looked at while etcd.endpoints are http: use https, or remove it');
+    }
+  }
+  if (given('cert_file') && !given('key_file')) fault('cert_file', 'needs etcd.key_file, too');
+  if (given('key_file') && !given('cert_file')) fault('key_file', 'needs etcd.cert_file, too');
+  const user = choices.get('etcd.user');
+  const password = given('password') ?? given('password_file');
+  if (user?.source && user.value !== '' && !password) fault('user', 'needs a password');
 }
 
 function blame(

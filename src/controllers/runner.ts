@@ -3,14 +3,21 @@
  * at any point; the next round finishes what it began. A failing round is retried with growing pauses; it never ends the loop.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Leadership } from '../coordination/coordination.js';
 import type { Services } from '../core/context.js';
+import { claimTerm } from '../core/fencing.js';
+
+/** What a round is given: the term comes with it, so that whatever the round writes is refused once the term is over. */
+export interface TermServices extends Services {
+  readonly term?: Leadership | undefined;
+}
 
 export interface Controller {
   readonly name: string;
   readonly intervalMs: number;
   /** One round. `stillLeading` is to be asked before every write. `leadingSince`: when the present term began, for judging what was not heard. */
   run(
-    services: Services,
+    services: TermServices,
     stillLeading: () => boolean,
     signal: AbortSignal,
     leadingSince: Date,
@@ -28,7 +35,8 @@ export function startControllers(
   controllers: readonly Controller[],
 ): ControllerRunner {
   const stopping = new AbortController();
-  const loops = controllers.map((controller) => loop(services, controller, stopping.signal));
+  const claim = claimOnce(services);
+  const loops = controllers.map((controller) => loop(services, controller, claim, stopping.signal));
   return {
     async stop() {
       stopping.abort();
@@ -37,14 +45,28 @@ export function startControllers(
   };
 }
 
+/** A term is claimed in the database once, by whichever loop comes first; the others wait for it. A failed claim is made again. */
+function claimOnce({ data, coordination, clock }: Services) {
+  const claims = new WeakMap<Leadership, Promise<void>>();
+  return (term: Leadership): Promise<void> => {
+    const known = claims.get(term);
+    if (known) return known;
+    const claim = claimTerm(data.db, term, coordination.id, clock.now());
+    claims.set(term, claim);
+    claim.catch(() => claims.delete(term));
+    return claim;
+  };
+}
+
 async function loop(
   services: Services,
   controller: Controller,
+  claim: (term: Leadership) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   const { log, metrics, coordination, clock } = services;
   let failures = 0;
-  let token: bigint | undefined;
+  let lastTerm: Leadership | null = null;
   let leadingSince = clock.now();
   while (!signal.aborted) {
     const pause = Math.min(
@@ -53,12 +75,14 @@ async function loop(
     );
     await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
     const term = coordination.leadership();
-    if (term?.fencingToken !== token) leadingSince = clock.now();
-    token = term?.fencingToken;
+    if (term !== lastTerm) leadingSince = clock.now();
+    lastTerm = term;
     if (signal.aborted || !term?.valid()) continue;
     try {
       const stillLeading = () => term.valid() && !signal.aborted;
-      await controller.run(services, stillLeading, signal, leadingSince);
+      await claim(term);
+      if (!stillLeading()) continue; // the claim waits for what the leader before had begun
+      await controller.run({ ...services, term }, stillLeading, signal, leadingSince);
       failures = 0;
       metrics.controllerRuns.inc({ controller: controller.name, outcome: 'ok' });
     } catch (err) {

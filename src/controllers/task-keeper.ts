@@ -1,5 +1,7 @@
 /** Ends tasks that are past their deadline, and forgets what is too old to matter: finished tasks and used idempotency keys. */
 import { execute } from '../core/execute.js';
+import { requireTerm } from '../core/fencing.js';
+import type { Tx } from '../data/client.js';
 import { UNFINISHED } from '../modules/task/rules.js';
 import { expireTask } from '../modules/task/system-commands.js';
 import { inTurn } from './in-turn.js';
@@ -26,12 +28,17 @@ export const taskDeadlines: Controller = {
 export const retention: Controller = {
   name: 'retention',
   intervalMs: 10 * 60_000,
-  async run({ data, clock, config }, stillLeading) {
+  async run({ data, clock, config, term }, stillLeading) {
     const now = clock.now();
-    if (!stillLeading()) return;
-    await data.db.idempotencyKey.deleteMany({ where: { expiresAt: { lte: now } } });
-    if (!stillLeading()) return;
     const finishedBefore = new Date(now.getTime() - config.tasks.retentionMs);
-    await data.db.task.deleteMany({ where: { finishedAt: { lte: finishedBefore } } });
+    const remove = (expired: (tx: Tx) => Promise<unknown>): Promise<void> =>
+      data.transaction(async (tx) => {
+        await requireTerm(tx, term);
+        await expired(tx);
+      });
+    if (!stillLeading()) return;
+    await remove((tx) => tx.idempotencyKey.deleteMany({ where: { expiresAt: { lte: now } } }));
+    if (!stillLeading()) return;
+    await remove((tx) => tx.task.deleteMany({ where: { finishedAt: { lte: finishedBefore } } }));
   },
 };

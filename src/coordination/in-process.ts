@@ -1,5 +1,13 @@
 /** Coordination within one process: for `--dev`, and for a single instance without etcd. */
-import { type Coordination, type Lock, LockBusyError, type LockRequest } from './coordination.js';
+import {
+  type Coordination,
+  type Instance,
+  type Leadership,
+  type Lock,
+  LockBusyError,
+  type LockRequest,
+} from './coordination.js';
+import { inProcessSettings } from './in-process-settings.js';
 
 interface Waiter {
   request: LockRequest;
@@ -13,7 +21,27 @@ interface Held {
   waiters: Waiter[];
 }
 
-export function openInProcessCoordination(now: () => Date = () => new Date()): Coordination {
+export interface InProcessOptions {
+  readonly instance: Instance;
+  readonly now?: () => Date;
+  /** Whether this instance may lead at present. */
+  readonly mayLead?: () => boolean;
+}
+
+export function openInProcessCoordination(options: InProcessOptions): Coordination {
+  const { now = () => new Date(), mayLead = () => true } = options;
+  let self = options.instance;
+  let over = false;
+  // Alone, therefore leading: until the database says that there is somebody else after all, which then stays the leader.
+  const term: Leadership = {
+    fencingToken: 1n,
+    cluster: `in-process:${self.id}`,
+    valid: () => !over && mayLead(),
+    end: () => {
+      over = true;
+    },
+  };
+  const leadership = () => (term.valid() ? term : null);
   const held = new Map<string, Held>();
 
   function release(resource: string): void {
@@ -67,6 +95,8 @@ export function openInProcessCoordination(now: () => Date = () => new Date()): C
 
   return {
     kind: 'in-process',
+    id: self.id,
+    available: () => true,
     async lock(resource, request) {
       const entry = held.get(resource);
       if (!entry) {
@@ -78,8 +108,14 @@ export function openInProcessCoordination(now: () => Date = () => new Date()): C
       }
       return wait(resource, entry, request);
     },
-    leadership: () => ({ fencingToken: 1n, valid: () => true }), // alone, therefore leading
+    leadership,
+    members: async () => [{ ...self, leader: leadership() !== null }],
+    advertise(address) {
+      self = { ...self, address };
+    },
+    settings: inProcessSettings(),
     async close() {
+      over = true;
       for (const { waiters } of held.values()) for (const waiter of [...waiters]) waiter.giveUp();
       held.clear();
     },

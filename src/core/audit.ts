@@ -151,7 +151,7 @@ export async function writeAudits(
 
 /** Writes the entry of a command that was refused (DENIED) or could not be done (FAILED), after its transaction has gone. */
 export async function writeRefusal(
-  db: Db,
+  db: Db | Tx,
   call: Call,
   action: string,
   subject: Subject,

@@ -11,6 +11,7 @@ import { writeAudits } from './audit.js';
 import type { BulkAnswer, BulkExecution } from './bulk.js';
 import { admit, type Item } from './bulk-admission.js';
 import type { Outcome } from './command.js';
+import { requireTerm } from './fencing.js';
 import { claimKey, findAnswer, rememberAnswer } from './idempotency.js';
 import { busy, holding } from './locks.js';
 import { assertDeclared, auditRefusal, explain } from './refusals.js';
@@ -92,6 +93,7 @@ async function runAll<R extends object, V>(
 ): Promise<{ answer: BulkAnswer<R, V>; outcomes: Outcome<R>[] | null }> {
   const { services, signal } = call;
   const now = services.clock.now();
+  await requireTerm(tx, call.term);
   const known = keyed && (await claimKey(tx, keyed, now));
   if (known) {
     const { ids, results } = known.result as unknown as Known<R>;

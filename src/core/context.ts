@@ -2,7 +2,7 @@
 
 import type { Clock } from '../clock.js';
 import type { Config } from '../config/model.js';
-import type { Coordination } from '../coordination/coordination.js';
+import type { Coordination, Leadership } from '../coordination/coordination.js';
 import type { Data } from '../data/client.js';
 import type { Ephemeral } from '../ephemeral/ephemeral.js';
 import type { Logger } from '../log.js';
@@ -41,6 +41,8 @@ export interface Call {
   readonly userAgent: string;
   /** Aborted when the client has gone or the deadline has passed. */
   readonly signal: AbortSignal;
+  /** The term in which a controller gives its commands: they write nothing once another one leads. */
+  readonly term?: Leadership | undefined;
   /** Gives a browser its session cookie (null: takes it away); absent where there is no HTTP response to put it on. */
   readonly setSessionCookie?: (token: string | null) => void;
   /** Tells the transport what was run and how it ended, for its log line. */

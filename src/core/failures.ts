@@ -1,4 +1,5 @@
 /** Turns what the database says into what a caller can act on. The one place that reads database errors. */
+import { CoordinationUnavailableError } from '../coordination/coordination.js';
 import {
   DataUnavailableError,
   isForeignKeyViolation,
@@ -44,11 +45,16 @@ export function translate(
   return unavailable(cause) ?? cause;
 }
 
-/** The UnavailableError for a database that does not answer or has no turn to give, or undefined. */
+/** The UnavailableError for a database or etcd that does not answer, or a queue without a turn to give, or undefined. */
 export function unavailable(cause: unknown): UnavailableError | undefined {
   if (cause instanceof DataUnavailableError && cause.reason !== 'connection') {
     return new UnavailableError(
       'Too many operations are waiting; this one was not started. Try again shortly.',
+    );
+  }
+  if (cause instanceof CoordinationUnavailableError) {
+    return new UnavailableError(
+      'What orders changes to one object (etcd) does not answer at the moment; this one was not started. Try again shortly.',
     );
   }
   if (isUnavailable(cause)) {

@@ -4,6 +4,7 @@ import { type Subject, writeRefusal } from './audit.js';
 import { COMMON_ERRORS, type Command } from './command.js';
 import type { Call } from './context.js';
 import { translate } from './failures.js';
+import { requireTerm } from './fencing.js';
 
 /** What a failure of this command is to its caller: a UserError, a RequestError, or the cause itself: a bug. */
 export function explain(command: Command, cause: unknown, rawInput: unknown): unknown {
@@ -27,7 +28,12 @@ export async function auditRefusal(
   const { data, log } = call.services;
   const denied = error instanceof ForbiddenError || error instanceof NotFoundError;
   try {
-    await writeRefusal(data.db, call, action, subject, denied ? 'DENIED' : 'FAILED', error);
+    const status = denied ? 'DENIED' : 'FAILED';
+    if (!call.term) return await writeRefusal(data.db, call, action, subject, status, error);
+    await data.transaction(async (tx) => {
+      await requireTerm(tx, call.term);
+      await writeRefusal(tx, call, action, subject, status, error);
+    });
   } catch (err) {
     log.error({ err, action, requestId: call.requestId }, 'a refusal could not be audited');
   }

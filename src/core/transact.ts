@@ -8,6 +8,7 @@ import type { Command } from './command.js';
 import type { Call, Services } from './context.js';
 import { findEntity, isOnSide } from './entity.js';
 import type { Answer, Execution } from './execute.js';
+import { requireTerm } from './fencing.js';
 import type { ChangeHint } from './hints.js';
 import { claimKey, rememberAnswer } from './idempotency.js';
 
@@ -55,6 +56,7 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
   const now = services.clock.now();
   const answerOf = async (result: R) => ({ result, view: (await view?.(tx, result)) as V });
 
+  await requireTerm(tx, call.term);
   const known = keyed && (await claimKey(tx, keyed, now));
   if (known) return { answer: await answerOf(known.result as unknown as R), changed: null };
 

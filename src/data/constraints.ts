@@ -18,6 +18,7 @@ export const UNIQUE_FIELDS: Readonly<Record<string, readonly string[]>> = {
   images_shared_name_key: ['name'],
   interface_security_groups_pkey: ['interfaceId', 'securityGroupId'],
   ip_addresses_pkey: ['networkId', 'address'],
+  leadership_pkey: ['name'],
   network_interfaces_mac_address_key: ['macAddress'],
   network_interfaces_pkey: ['id'],
   network_interfaces_vm_id_name_key: ['virtualMachineId', 'name'],

@@ -1,6 +1,7 @@
 /** What runs the controllers: only while this instance leads, again after a failure, and not any more once stopped. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Controller, startControllers } from '../../src/controllers/runner.js';
+import type { Leadership } from '../../src/coordination/coordination.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { until } from '../support/until.js';
 
@@ -22,6 +23,13 @@ function counting(name: string, work: (round: number) => void = () => undefined)
   };
   return { controller, rounds: () => rounds };
 }
+
+const termWith = (fencingToken: bigint): Leadership => ({
+  fencingToken,
+  cluster: 'a test',
+  valid: () => true,
+  end: () => undefined,
+});
 
 async function runsOf(name: string, outcome: string): Promise<number> {
   const { values } = await world.app.services.metrics.controllerRuns.get();
@@ -72,10 +80,8 @@ describe('a controller', () => {
 
   it('is told since when its term lasts, anew for each term', async () => {
     const { coordination } = world.app.services;
-    let fencingToken = 7n;
-    const leads = vi
-      .spyOn(coordination, 'leadership')
-      .mockImplementation(() => ({ fencingToken, valid: () => true }));
+    let term = termWith(7n);
+    const leads = vi.spyOn(coordination, 'leadership').mockImplementation(() => term);
     const since: number[] = [];
     const runner = startControllers(world.app.services, [
       {
@@ -90,7 +96,7 @@ describe('a controller', () => {
     const [first] = since;
     expect(new Set(since).size).toBe(1);
     await until('the clock has moved on', () => Date.now() > (first ?? 0));
-    fencingToken = 8n;
+    term = termWith(8n);
     await until('a round of the next term', () => since.at(-1) !== first);
     await runner.stop();
     leads.mockRestore();
@@ -100,9 +106,8 @@ describe('a controller', () => {
   it('is told in the middle of a round that its term is over', async () => {
     const { coordination } = world.app.services;
     let valid = true;
-    const leads = vi
-      .spyOn(coordination, 'leadership')
-      .mockImplementation(() => ({ fencingToken: 1n, valid: () => valid }));
+    const term = { ...termWith(9n), valid: () => valid };
+    const leads = vi.spyOn(coordination, 'leadership').mockImplementation(() => term);
     const said: boolean[] = [];
     const runner = startControllers(world.app.services, [
       {

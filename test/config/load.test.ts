@@ -12,6 +12,7 @@ const DEFAULTS: Config = {
   server: {
     host: '127.0.0.1',
     port: 8080,
+    advertiseAddress: '',
     shutdownTimeoutMs: 10_000,
     requestTimeoutMs: 30_000,
     graphiql: 'auto',
@@ -35,7 +36,17 @@ const DEFAULTS: Config = {
     idleInTransactionTimeoutMs: 30_000,
     fallback: 'memory',
   },
-  etcd: { endpoints: ['http://localhost:2379'], dialTimeoutMs: 5_000, requestTimeoutMs: 2_000 },
+  etcd: {
+    endpoints: ['http://localhost:2379'],
+    caFile: null,
+    certFile: null,
+    keyFile: null,
+    user: '',
+    password: null,
+    dialTimeoutMs: 5_000,
+    requestTimeoutMs: 2_000,
+    leaseTtlMs: 10_000,
+  },
   redis: { host: 'localhost', port: 6379, password: null, database: 0 },
   auth: { jwtSecret: null, encryptionKey: null, sessionTtlMs: 86_400_000 },
   log: { level: 'info' },
@@ -214,7 +225,7 @@ describe('the environment', () => {
         QUANTIX_SERVER_REQUEST_TIMEOUT: '1500ms',
         QUANTIX_LIMITS_MAX_REQUEST_BYTES: '1MiB',
         QUANTIX_PLACEMENT_CPU_OVERCOMMIT: '3.5',
-        QUANTIX_ETCD_ENDPOINTS: 'http://a:2379, https://b:2379',
+        QUANTIX_ETCD_ENDPOINTS: 'https://a:2379, https://b:2379',
         QUANTIX_SERVER_TRUSTED_PROXIES: '10.0.0.0/8,::1',
       },
     });
@@ -225,7 +236,7 @@ describe('the environment', () => {
     });
     expect(config.limits.maxRequestBytes).toBe(1_048_576);
     expect(config.placement.cpuOvercommit).toBe(3.5);
-    expect(config.etcd.endpoints).toEqual(['http://a:2379', 'https://b:2379']);
+    expect(config.etcd.endpoints).toEqual(['https://a:2379', 'https://b:2379']);
   });
 
   test('that is empty is an empty list, or not set, or a fault where there must be a value', () => {

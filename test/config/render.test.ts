@@ -57,13 +57,16 @@ describe('the default config.yaml', () => {
       if (name === 'password') return line;
       return `  ${name}: ${secret}`;
     });
-    const yaml = lines.replace('ssl_mode: disable', 'ssl_mode: verify-full');
+    const yaml = lines
+      .replace('ssl_mode: disable', 'ssl_mode: verify-full')
+      .replace('http://localhost:2379', 'https://localhost:2379');
     const config = load({ yaml });
     expect(config.database).toMatchObject({
       password: expect.stringMatching(/^a secret/),
       sslCaFile: secret,
     });
     expect(config.redis.password).toMatch(/^a secret/);
+    expect(config.etcd).toMatchObject({ caFile: secret, certFile: secret, keyFile: secret });
     expect(config.auth.jwtSecret).toMatch(/^a secret/);
     expect(load({ yaml: printed.replaceAll('# password:', 'password:') })).toMatchObject({
       database: { password: 'p@ss/w:rd' },
@@ -103,7 +106,7 @@ describe('the reference', () => {
       .split('\n')
       .filter((line) => line.includes('| yes |'))
       .map((line) => line.split('`')[1]);
-    expect(secrets).toEqual(['database.password', 'redis.password']);
+    expect(secrets).toEqual(['database.password', 'etcd.password', 'redis.password']);
   });
 });
 

@@ -212,4 +212,30 @@ describe('settings together', () => {
       expect(config.database.sslCaFile).toBe(import.meta.filename);
     }
   });
+
+  test.each([
+    ['half a pair', { CERT_FILE: import.meta.filename }, ['cert_file needs etcd.key_file, too']],
+    ['the other half', { KEY_FILE: import.meta.filename }, ['key_file needs etcd.cert_file, too']],
+    [
+      'two ways to speak',
+      { ENDPOINTS: 'https://a:1,http://b:1' },
+      ['endpoints mixes http and https: all of them have to be the same'],
+    ],
+    [
+      'authorities for nothing',
+      { ENDPOINTS: 'http://a:1', CA_FILE: import.meta.filename },
+      ['ca_file is never looked at while etcd.endpoints are http: use https, or remove it'],
+    ],
+    ['a user without a password', { USER: 'quantix' }, ['user needs a password']],
+    ['nothing amiss', { USER: 'quantix', PASSWORD: 'x', CA_FILE: import.meta.filename }, []],
+  ])('etcd: %s', (_what, settings, expected) => {
+    const given = { ENDPOINTS: 'https://a:1', ...settings };
+    const env = Object.fromEntries(
+      Object.entries(given).map(([name, value]) => [`QUANTIX_ETCD_${name}`, value]),
+    );
+    const said = expected.length > 0 ? faults({ env }) : [load({ env })].flatMap(() => []);
+    expect(said.map(({ path, message }) => `${path} ${message}`)).toEqual(
+      expected.map((fault) => `etcd.${fault}`),
+    );
+  });
 });

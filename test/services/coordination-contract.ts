@@ -5,6 +5,7 @@ import {
   type Lock,
   LockBusyError,
   type LockRequest,
+  SettingConflictError,
 } from '../../src/coordination/coordination.js';
 import { until } from '../support/until.js';
 
@@ -17,7 +18,7 @@ export interface Members {
 
 const PATIENT_MS = 10_000;
 
-/** @param open makes members that have nothing in common with those of other calls */
+/** @param open makes members; those of different calls may meet at the same servers */
 export function coordinationContract(name: string, open: () => Promise<Members>): void {
   describe(`coordination: ${name}`, () => {
     let members: Members;
@@ -200,6 +201,85 @@ export function coordinationContract(name: string, open: () => Promise<Members>)
       });
     });
 
+    describe('members', () => {
+      it('are all that live, each with what it says of itself, one of them the leader', async () => {
+        const both = new Set([one, other]);
+        const members = await until('all are there and one leads', async () => {
+          const found = await one.members();
+          const ours = found.filter(({ id }) => [...both].some((member) => member.id === id));
+          return ours.length === both.size && ours.some(({ leader }) => leader) && ours;
+        });
+        const leader = [...both].find((member) => member.leadership()?.valid());
+        expect(members.filter((member) => member.leader).map(({ id }) => id)).toEqual([leader?.id]);
+        expect(members[0]).toMatchObject({ version: '1.2.3' });
+        expect(members[0]?.startedAt).toBeInstanceOf(Date);
+        expect(await other.members()).toEqual(await one.members());
+      });
+
+      it('tell the others their address once they know it', async () => {
+        one.advertise('10.0.0.7:8443');
+        await until('the new address', async () => {
+          const found = await other.members();
+          return found.some(({ id, address }) => id === one.id && address === '10.0.0.7:8443');
+        });
+      });
+
+      it('are available while they can coordinate', async () => {
+        await until('both are', () => one.available() && other.available());
+      });
+    });
+
+    describe('shared settings', () => {
+      it('are what was written last, on whichever member, by key', async () => {
+        const first = await one.settings.put('limits.b', 'é\n"1"');
+        const second = await other.settings.put('limits.a', '2');
+        expect(second).toBeGreaterThan(first);
+        expect(await other.settings.list()).toEqual([
+          { key: 'limits.a', value: '2', revision: second },
+          { key: 'limits.b', value: 'é\n"1"', revision: first },
+        ]);
+        expect(await one.settings.delete('limits.b')).toBe(true);
+        expect(await one.settings.delete('limits.b')).toBe(false);
+        expect(await other.settings.delete('limits.a', second)).toBe(true);
+        expect(await one.settings.list()).toEqual([]);
+      });
+
+      it('that were changed meanwhile are not written over when a revision is expected', async () => {
+        const made = await one.settings.put('log.level', 'info', 0n);
+        const clash = { key: 'log.level', revision: made };
+        await expect(other.settings.put('log.level', 'warn', 0n)).rejects.toMatchObject(clash);
+        const next = await other.settings.put('log.level', 'warn', made);
+        await expect(one.settings.put('log.level', 'debug', made)).rejects.toMatchObject({
+          revision: next,
+        });
+        await expect(one.settings.delete('log.level', made)).rejects.toThrow(SettingConflictError);
+        await one.settings.delete('log.level', next);
+        await expect(one.settings.put('log.level', 'debug', next)).rejects.toMatchObject({
+          revision: null,
+        });
+      });
+
+      it('are seen by who watches: as they are, and after each change, until that is stopped', async () => {
+        await one.settings.put('cache.ttl', '1');
+        const seen: (string | undefined)[] = [];
+        const stop = other.settings.watch((all) => seen.push(all.get('cache.ttl')?.value));
+        await until('the first look', () => seen.length === 1);
+        await one.settings.put('cache.ttl', '2');
+        await until('the change', () => seen.at(-1) === '2');
+        await one.settings.delete('cache.ttl');
+        await until('the deletion', () => seen.length > 2 && seen.at(-1) === undefined);
+        stop();
+        const heard = seen.length;
+        const late: string[] = [];
+        const stopSecond = other.settings.watch((all) => late.push(...all.keys()));
+        await one.settings.put('cache.late', '3');
+        await until('another one hears of it', () => late.includes('cache.late'));
+        stopSecond();
+        expect(seen).toHaveLength(heard);
+        await one.settings.delete('cache.late');
+      });
+    });
+
     describe('closing', () => {
       it('ends those who wait, at once', async () => {
         const last = await open();
@@ -208,6 +288,19 @@ export function coordinationContract(name: string, open: () => Promise<Members>)
         const refused = busy(last.one.lock(resource, ask('second', 600_000)));
         await last.close();
         await refused;
+      });
+
+      it('ends the term, and another member leads', async () => {
+        const pair = [...new Set([one, other])];
+        const leader = await until('somebody leads', () => pair.find((m) => m.leadership()));
+        const term = leader.leadership();
+        await leader.close();
+        expect([term?.valid(), leader.leadership()]).toEqual([false, null]);
+        const heir = pair.find((member) => member !== leader);
+        if (!heir) return; // alone: nobody inherits
+        const next = await until('the other one leads', () => heir.leadership());
+        expect(next.cluster).toBe(term?.cluster);
+        expect(next.fencingToken).toBeGreaterThan(term?.fencingToken ?? 0n);
       });
     });
   });

@@ -43,6 +43,8 @@ export function configFile(
       ...{ fallback: 'refuse', connect_timeout: '2s', max_idle_connections: 2 },
       ...sections.database,
     },
+    // Nobody listens there: an installation without etcd, which does not wait for it long.
+    etcd: { endpoints: ['http://127.0.0.1:1'], dial_timeout: '50ms', ...sections.etcd },
     auth: { jwt_secret_file: 'jwt', ...sections.auth },
   });
 }

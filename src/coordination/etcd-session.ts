@@ -1,0 +1,100 @@
+/** This instance's lease: its locks and its place among the members hang on it, and go with it. Renewed when it is lost. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../log.js';
+import { CoordinationUnavailableError, type Instance } from './coordination.js';
+import type { EtcdClient } from './etcd-client.js';
+import { type Lease, openLease } from './etcd-lease.js';
+import { coordinationKeys } from './keys.js';
+
+export interface Session {
+  /** The lease, waited for if there is none. Throws CoordinationUnavailableError after the request timeout. */
+  lease(): Promise<Lease>;
+  /** Whether etcd answers, as far as is known. */
+  available(): boolean;
+  /** Calls `listener` whenever the lease is over, and with it all that hung on it. */
+  onLost(listener: () => void): void;
+  /** Writes what this instance says of itself anew. */
+  advertise(): void;
+  close(): Promise<void>;
+}
+
+export interface SessionOptions {
+  /** In seconds. */
+  readonly ttl: number;
+  /** What it says of itself now. */
+  readonly instance: () => Instance;
+  readonly log: Logger;
+}
+
+const RETRY_MS = 200;
+
+export function openSession(client: EtcdClient, options: SessionOptions): Session {
+  const { ttl, instance, log } = options;
+  const closing = new AbortController();
+  let current: Lease | null = null;
+  const listeners = new Set<() => void>();
+  const waiting = new Set<(lease: Lease) => void>();
+
+  const say = async (lease: Lease): Promise<void> => {
+    const { id, ...about } = instance();
+    const key = Buffer.from(coordinationKeys.member(id));
+    const value = Buffer.from(JSON.stringify(about));
+    await client.txn({ success: [{ request_put: { key, value, lease: lease.id } }] });
+  };
+
+  const begin = async (): Promise<void> => {
+    const lease = await openLease(client, ttl);
+    if (closing.signal.aborted) return lease.end();
+    try {
+      await say(lease);
+    } catch (error) {
+      await lease.end();
+      throw error;
+    }
+    current = lease;
+    for (const give of waiting) give(lease);
+    waiting.clear();
+    log.debug({ lease: lease.id }, 'etcd: in session');
+    await lease.ended;
+    current = null;
+    for (const listener of listeners) listener();
+    if (closing.signal.aborted) return;
+    log.warn('etcd: the lease of this instance is lost, its locks with it');
+    void lease.end(); // in case that only we think so
+  };
+
+  const run = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      await begin().catch((err: unknown) => log.debug({ err }, 'etcd: no session'));
+      const pause = RETRY_MS * (0.5 + Math.random());
+      await sleep(pause, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
+    }
+  };
+  void run();
+
+  return {
+    async lease() {
+      if (current?.valid()) return current;
+      return new Promise((resolve, reject) => {
+        const give = (lease: Lease): void => {
+          clearTimeout(timer);
+          resolve(lease);
+        };
+        const timer = setTimeout(() => {
+          waiting.delete(give);
+          reject(new CoordinationUnavailableError('etcd does not answer'));
+        }, client.requestTimeoutMs);
+        waiting.add(give);
+      });
+    },
+    available: () => current?.answering() ?? false,
+    onLost: (listener) => void listeners.add(listener),
+    advertise() {
+      if (current) say(current).catch(() => undefined); // the next session says it, too
+    },
+    async close() {
+      closing.abort();
+      await current?.end();
+    },
+  };
+}
