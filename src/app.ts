@@ -15,7 +15,8 @@ import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
 import type { Data } from './data/client.js';
 import { openData } from './data/open.js';
-import { openInProcessEphemeral } from './ephemeral/in-process.js';
+import type { Ephemeral } from './ephemeral/ephemeral.js';
+import { openEphemeral } from './ephemeral/open.js';
 import type { Logger } from './log.js';
 import { createAuthenticator } from './modules/user/authenticate.js';
 import { buildSchema } from './schema.js';
@@ -64,10 +65,10 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     });
   const schema = buildSchema(); // takes the time in which the database opens
   const data = await opening;
-  const ephemeral = openInProcessEphemeral();
+  const metrics = createMetrics();
+  const ephemeral = await openEphemeral(config, log, { observer: metrics.redis });
   const coordination = openInProcessCoordination(() => clock.now());
   const hints = await openHintBus(ephemeral, log);
-  const metrics = createMetrics();
   const stopCounting = data.onStatement((_sql, durationMs) =>
     metrics.statements.observe(durationMs / 1000),
   );
@@ -82,7 +83,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     metrics,
     sessionKey: sessionKey(config, log),
     secrets: createSecretBox(encryptionKey(config)),
-    degraded: () => degradations(config, data),
+    degraded: () => degradations(config, data, ephemeral),
   };
   log.info(
     {
@@ -94,9 +95,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     'adapters chosen',
   );
   if (config.mode === 'production') {
-    log.warn(
-      'etcd and Redis are not used yet by this version: run a single instance; sessions and metrics end with it',
-    );
+    log.warn('etcd is not used yet by this version: run a single instance');
   }
 
   let draining = false;
@@ -185,7 +184,11 @@ function encryptionKey({ mode, auth }: Config): string | null {
 }
 
 /** In dev mode everything is in memory because that was asked for; in production that is a degradation. */
-function degradations(config: Config, data: Data): string[] {
+function degradations(config: Config, data: Data, ephemeral: Ephemeral): string[] {
   if (config.mode === 'dev') return [];
-  return [...(data.kind === 'memory' ? ['postgres'] : []), 'etcd', 'redis'];
+  return [
+    ...(data.kind === 'memory' ? ['postgres'] : []),
+    'etcd',
+    ...(ephemeral.degraded ? ['redis'] : []),
+  ];
 }
