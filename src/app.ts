@@ -22,6 +22,7 @@ import { createAuthenticator } from './modules/user/authenticate.js';
 import { buildSchema } from './schema.js';
 import { type HttpServer, listen } from './server/http.js';
 import { Subscriptions } from './server/plugins/use-subscription-end.js';
+import { RateLimiter } from './server/rate-limit.js';
 import { inRequestScope } from './server/request.js';
 import { openSockets } from './server/websocket.js';
 import { makeYoga } from './server/yoga.js';
@@ -100,10 +101,12 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
 
   let draining = false;
   const authenticate = createAuthenticator(services);
+  const limiter = new RateLimiter(services);
   const yoga = makeYoga({
     services,
     schema,
     authenticate,
+    limiter,
     subscriptions,
     isDraining: () => draining,
   });
@@ -124,7 +127,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       ]);
     },
     async start() {
-      const sockets = openSockets(services, yoga, authenticate);
+      const sockets = openSockets(services, yoga, authenticate, limiter);
       server = await listen(yoga, sockets, config.server);
       app.startControllers();
       return server;

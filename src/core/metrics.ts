@@ -67,6 +67,12 @@ export function createMetrics() {
       labelNames: ['state'],
       registers,
     }),
+    rateLimited: new Counter({
+      name: 'quantix_rate_limited_total',
+      help: 'Requests that were refused because their caller asked too often, by what was counted',
+      labelNames: ['kind'],
+      registers,
+    }),
     afterCommitFailures: new Counter({
       name: 'quantix_after_commit_failures_total',
       help: 'Invalidations or announcements that failed after a commit',

@@ -9,6 +9,8 @@ export const ephemeralKeys = {
   session: (id: string) => `session:${id}`,
   nodeMetrics: (nodeId: string) => `metrics:node:${nodeId}`,
   rateLimit: (ip: string) => `ratelimit:${ip}`,
+  /** Of credentials from there that nobody has proven. */
+  credentialLimit: (ip: string) => `credentiallimit:${ip}`,
   /** `id`: of a user, or of an agent's node. */
   principalLimit: (id: string) => `principallimit:${id}`,
   /** Written and deleted, to see whether Redis does what we need. `id`: of the process. */
@@ -46,5 +48,5 @@ export type OutageRule = 'keep' | 'count' | 'here' | 'nothing';
 export function outageRule(key: string): OutageRule {
   if (key.startsWith('cache:api:generation:')) return 'count';
   if (key.startsWith('cache:api:')) return 'nothing';
-  return key.startsWith('ratelimit:') || key.startsWith('principallimit:') ? 'here' : 'keep';
+  return /^\w*limit:/.test(key) ? 'here' : 'keep';
 }
