@@ -36,13 +36,11 @@ export const redis = {
     connect_timeout: duration({
       default: '5s',
       min: '10ms',
-      max: '5m',
       description: 'Longest wait for a connection, also at the start of this process.',
     }),
     command_timeout: duration({
       default: '500ms',
       min: '10ms',
-      max: '1m',
       description:
         'Longest wait for an answer. A Redis that is slower counts as away until it answers again.',
     }),

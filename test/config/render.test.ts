@@ -57,7 +57,7 @@ describe('the default config.yaml', () => {
       if (name === 'password') return line;
       return `  ${name}: ${secret}`;
     });
-    const yaml = lines.replace('ssl_mode: disable', 'ssl_mode: verify-full');
+    const yaml = lines.replaceAll('ssl_mode: disable', 'ssl_mode: verify-full');
     const config = load({ yaml });
     expect(config.database).toMatchObject({
       password: expect.stringMatching(/^a secret/),

@@ -1,26 +1,21 @@
 /**
- * What becomes of callers while Redis is away: at start, killed, frozen, without a permission. They are served, the instance says that it goes
- * on without, and it returns to Redis by itself.
+ * What becomes of callers while Redis is away: at start, killed under load, frozen. They are served, the instance says that it goes on
+ * without, and it returns to Redis by itself.
  */
-import { randomBytes } from 'node:crypto';
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Data } from '../../src/data/client.js';
 import type { Ephemeral } from '../../src/ephemeral/ephemeral.js';
-import { EphemeralUnavailableError } from '../../src/ephemeral/errors.js';
-import { ephemeralKeys } from '../../src/ephemeral/keys.js';
-import { openEphemeral } from '../../src/ephemeral/open.js';
-import { createLogger } from '../../src/log.js';
-import { createTestApp, type TestApp } from '../support/app.js';
+import { createTestApp, openTestData, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
-import { redisConfig, type redisOptions } from '../support/redis-config.js';
+import { mutate } from '../support/mutations.js';
+import { redisOptions } from '../support/redis-config.js';
 import { type RedisHandle, startRedis } from '../support/services/redis.js';
+import { createTestAgent, type TestAgent } from '../support/test-agent.js';
 import { until } from '../support/until.js';
+import { watch } from '../support/watch.js';
 
-const silent = createLogger({ level: 'silent' });
-const COMMAND_TIMEOUT_MS = 200;
-const HEARTBEAT_MS = 100;
-const LONG_MS = 600_000;
-const overrides = { commandTimeoutMs: COMMAND_TIMEOUT_MS, connectTimeoutMs: 1_000 };
+const overrides = { commandTimeoutMs: 200, connectTimeoutMs: 1_000 };
 
 let server: RedisHandle;
 beforeAll(async () => {
@@ -31,132 +26,179 @@ afterAll(() => server.dispose());
 const healed = (ephemeral: Ephemeral) => until('Redis is in use', () => !ephemeral.degraded);
 const lost = (ephemeral: Ephemeral) => until('Redis is away', () => ephemeral.degraded);
 
-describe('the port', () => {
-  const opened: Ephemeral[] = [];
-  async function open(changes: Partial<ReturnType<typeof redisOptions>> = {}): Promise<Ephemeral> {
-    const config = redisConfig(server, { ...overrides, ...changes });
-    const ephemeral = await openEphemeral(config, silent, { heartbeatMs: HEARTBEAT_MS });
-    opened.push(ephemeral);
-    return ephemeral;
-  }
-  let one: Ephemeral;
-  let other: Ephemeral;
-  beforeEach(async () => {
+describe('an instance', () => {
+  let data: Data;
+  const apps: TestApp[] = [];
+  const open = async (): Promise<TestApp> => {
+    const config = {
+      mode: 'production',
+      redis: redisOptions(server, overrides),
+      auth: { jwtSecret: 'x'.repeat(32) },
+    } as const;
+    const app = await createTestApp({ data, config });
+    apps.push(app);
+    return app;
+  };
+  const ephemeralOf = ({ app }: TestApp): Ephemeral => app.services.ephemeral;
+  const ME =
+    '{ viewer { __typename } nodes: hypervisorNodes { nodes { id metrics { cpuPercent } } } }';
+  const ask = (client: Client) =>
+    client.answer<{ viewer: unknown; nodes: { nodes: { metrics: unknown }[] } }, never>(ME);
+  const isSignedIn = async (client: Client) => (await ask(client)).errors.length === 0;
+  const logout = (client: Client) => client.answer('mutation { logout(input: {}) { __typename } }');
+  const readiness = async ({ anonymous }: TestApp) => {
+    const response = await anonymous.raw({ path: '/readyz' });
+    return { status: response.status, ...((await response.json()) as { degraded: string[] }) };
+  };
+  const figure = async ({ anonymous }: TestApp, name: string) => {
+    const text = await (await anonymous.raw({ path: '/metrics' })).text();
+    return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+  };
+  let agent: TestAgent;
+  let one: TestApp;
+  let other: TestApp;
+
+  beforeAll(async () => {
+    data = await openTestData('memory');
     one = await open();
     other = await open();
+    await one.seed.user('ADMIN', { username: 'ada' });
+    agent = await createTestAgent(one, await one.seed.node(await one.seed.cluster()));
   });
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((ephemeral) => ephemeral.close()));
+  afterAll(async () => {
     server.resume();
+    await Promise.all(apps.map((app) => app.stop()));
+    await data.close();
+  });
+
+  it('that starts without Redis serves at once, says so, and takes what happened with it when Redis comes', async () => {
+    const elsewhere = await other.signIn('ada');
+    await server.stop();
+    const late = await open();
+    const ada = await late.signIn('ada');
+    const gone = await late.signIn('ada');
+    await logout(gone);
+    const answer = await ask(ada);
+    expect(answer.errors).toEqual([]);
+    expect(answer.extensions.degraded).toContain('redis');
+    expect((await readiness(late)).degraded).toContain('redis');
+    expect([
+      await isSignedIn(gone),
+      await isSignedIn(late.withToken(elsewhere.token ?? '')),
+    ]).toEqual([false, true]);
     await server.restart();
+    await Promise.all([late, one, other].map((app) => healed(ephemeralOf(app))));
+    expect((await ask(ada)).extensions.degraded).not.toContain('redis');
+    expect((await readiness(late)).degraded).not.toContain('redis');
+    expect(await isSignedIn(other.withToken(ada.token ?? ''))).toBe(true);
+    expect(await isSignedIn(other.withToken(gone.token ?? ''))).toBe(false);
   });
 
-  it.each([
-    ['killed', () => server.kill(), () => server.restart()],
-    ['frozen', async () => server.pause(), async () => server.resume()],
-  ])('that was %s keeps what is written meanwhile, and tells Redis', async (_how, end, begin) => {
-    const [session, ended, missing] = ['written', 'ended', 'missing'].map(ephemeralKeys.session);
-    await one.set(ended as string, 'v', LONG_MS);
-    await end();
-    await one.set(session as string, 'mine', LONG_MS);
-    await lost(one);
-    expect(await one.get(session as string)).toBe('mine');
-    await expect(one.delete(ended as string)).rejects.toThrow(EphemeralUnavailableError);
-    expect(await one.get(ended as string)).toBeNull();
-    await expect(one.get(missing as string)).rejects.toThrow(EphemeralUnavailableError);
-    await begin();
-    await Promise.all([healed(one), healed(other)]);
-    expect(await other.get(session as string)).toBe('mine');
-    expect([await other.get(ended as string), await one.get(missing as string)]).toEqual([
-      null,
-      null,
-    ]);
+  it('under load: nobody sees an error because Redis was killed and came back empty', async () => {
+    const ada = await one.signIn('ada');
+    let going = true;
+    const faults: unknown[] = [];
+    let served = 0;
+    const caller = async (app: TestApp): Promise<void> => {
+      const mine = app.withToken(ada.token ?? '');
+      while (going) {
+        const { errors } = await ask(mine);
+        faults.push(...errors);
+        const made = await mutate(ada, 'createCluster', { name: `load-${served}-${randomUUID()}` });
+        served += 1;
+        if (made.__typename !== 'CreateClusterPayload') faults.push(made);
+      }
+    };
+    const reporter = async (): Promise<void> => {
+      while (going) await agent.report().catch((error: unknown) => faults.push(error));
+    };
+    const load = [caller(one), caller(one), caller(other), reporter()];
+    const seen = async (count: number) => {
+      const before = served;
+      await until('more was served', () => served >= before + count);
+    };
+    await seen(5);
+    await server.kill();
+    await Promise.all([one, other].map((app) => lost(ephemeralOf(app))));
+    await seen(20);
+    expect(await figure(one, 'quantix_redis_up')).toBe(0);
+    going = false;
+    await Promise.all(load);
+    expect(faults).toEqual([]);
+    await server.restart();
+    await Promise.all([one, other].map((app) => healed(ephemeralOf(app))));
+    expect(await figure(one, 'quantix_redis_up')).toBe(1);
+    expect(await figure(one, 'quantix_after_commit_failures_total')).toBe(0);
+    expect(await isSignedIn(ada)).toBe(false);
+    expect(await isSignedIn(await one.signIn('ada'))).toBe(true);
   });
 
-  it('that is frozen costs no caller more than one wait, and later ones none', async () => {
+  it('shows metrics that were reported to it while Redis was away, and others as absent', async () => {
+    const ada = await one.signIn('ada');
+    const there = other.withToken(ada.token ?? '');
     server.pause();
-    const started = performance.now();
-    const answers = await Promise.allSettled(
-      Array.from({ length: 50 }, () => one.get(ephemeralKeys.session('x'))),
+    await agent.report();
+    await Promise.all([one, other].map((app) => lost(ephemeralOf(app))));
+    const metricsIn = async (client: Client) => (await ask(client)).data?.nodes.nodes[0]?.metrics;
+    expect(await metricsIn(ada)).toMatchObject({ cpuPercent: expect.any(Number) });
+    expect(await metricsIn(there)).toBeNull();
+    server.resume();
+    await Promise.all([one, other].map((app) => healed(ephemeralOf(app))));
+    expect(await metricsIn(there)).toMatchObject({ cpuPercent: expect.any(Number) });
+  });
+
+  it('gives out no console ticket while Redis is away, and redeems none that it cannot see', async () => {
+    const ada = await one.signIn('ada');
+    const cluster = await one.seed.cluster();
+    const node = await one.seed.node(cluster);
+    const project = await one.seed.project();
+    const vm = await one.seed.vm(project, { cluster, node, powerState: 'RUNNING' });
+    const proxy = one.withToken(await one.seed.agentToken(node));
+    const issue = () =>
+      ada.answer<{ issueConsoleTicket: { token: string } }, never>(
+        `mutation ($input: IssueConsoleTicketInput!) {
+          issueConsoleTicket(input: $input) { __typename ... on IssueConsoleTicketPayload { token } }
+        }`,
+        { input: { virtualMachineId: vm.id } },
+      );
+    const redeem = (token: string) =>
+      proxy.answer<{ redeemConsoleTicket: { __typename: string } }, never>(
+        `mutation ($input: RedeemConsoleTicketInput!) { redeemConsoleTicket(input: $input) { __typename } }`,
+        { input: { nodeId: node.id, token } },
+      );
+    const token = (await issue()).data?.issueConsoleTicket.token ?? '';
+    server.pause();
+    const away = { code: 'UNAVAILABLE', retryable: true };
+    expect((await redeem(token)).errors).toMatchObject([{ extensions: away }]);
+    expect((await issue()).errors).toMatchObject([{ extensions: away }]);
+    expect((await redeem(token)).errors).toMatchObject([{ extensions: away }]);
+    server.resume();
+    await healed(ephemeralOf(one));
+    expect((await redeem(token)).data?.redeemConsoleTicket.__typename).toBe(
+      'RedeemConsoleTicketPayload',
     );
-    expect(answers.every(({ status }) => status === 'rejected')).toBe(true);
-    const first = performance.now() - started;
-    for (let i = 0; i < 50; i += 1)
-      await expect(one.get(ephemeralKeys.session('x'))).rejects.toThrow(EphemeralUnavailableError);
-    expect(first).toBeLessThan(10 * COMMAND_TIMEOUT_MS);
-    expect(performance.now() - started - first).toBeLessThan(10 * COMMAND_TIMEOUT_MS);
+    expect((await redeem(token)).data?.redeemConsoleTicket.__typename).toBe('NotFoundError');
   });
 
-  it('never answers from what others may have changed: no cached answer, no generation', async () => {
-    const [cached, generation] = [ephemeralKeys.apiCache('f00'), ephemeralKeys.generation('Node')];
-    await one.set(cached, 'old', LONG_MS);
-    await other.increment(generation, LONG_MS);
-    server.pause();
-    await Promise.allSettled([one.get(cached)]);
-    await one.set(cached, 'newer', LONG_MS);
-    await expect(one.get(cached)).rejects.toThrow(EphemeralUnavailableError);
-    await expect(one.getMany([generation])).rejects.toThrow(EphemeralUnavailableError);
-    await one.increment(generation, LONG_MS);
-    server.resume();
-    await healed(one);
-    expect(await other.get(cached)).toBe('old');
-    expect(Number(await other.get(generation))).toBeGreaterThan(1);
-  });
-
-  it('goes on telling its own listeners, and tells the others late rather than never', async () => {
-    const [near, far]: string[][] = [[], []];
-    const happened: string[] = [];
-    await one.subscribe('c', (message) => near?.push(message));
-    await other.subscribe('c', (message) => far?.push(message));
-    one.onInterruption({
-      interrupted: () => happened.push('interrupted'),
-      restored: () => happened.push('restored'),
-    });
+  it('keeps its own subscribers live without Redis, and tells them to read afresh when it is back', async () => {
+    const ada = await one.signIn('ada');
+    const project = await one.seed.project();
+    const vm = await one.seed.vm(project);
+    const VmChanged = `subscription ($id: ID!) {
+      virtualMachineChanged(id: $id) { kind virtualMachine { description } }
+    }`;
+    const events = await watch(ada, VmChanged as never, { id: vm.id } as never);
+    const next = async () =>
+      ((await events.next()) as { virtualMachineChanged: object }).virtualMachineChanged;
+    expect(await next()).toMatchObject({ kind: 'SNAPSHOT' });
     await server.kill();
-    await lost(one);
-    await one.publish('c', 'during');
-    expect(near).toEqual(['during']);
+    await lost(ephemeralOf(one));
+    await mutate(ada, 'updateVirtualMachine', { id: vm.id, description: 'without' });
+    expect(await next()).toMatchObject({ virtualMachine: { description: 'without' } });
     await server.restart();
-    await Promise.all([healed(one), healed(other)]);
-    await one.publish('c', 'after');
-    await until('the last message', () => near?.includes('after') && far?.includes('after'));
-    expect(happened).toEqual(['interrupted', 'restored']);
-  });
-
-  it('of many written keys loses none when Redis comes back in the middle of the writing', async () => {
-    await server.kill();
-    await lost(one);
-    const keys = Array.from({ length: 2_000 }, (_, i) => ephemeralKeys.session(`many-${i}`));
-    let back: Promise<void> | null = null;
-    for (const [i, key] of keys.entries()) {
-      if (i === 500) back = server.restart();
-      await one.set(key, 'v', LONG_MS);
-      if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    await back;
-    await Promise.all([healed(one), healed(other)]);
-    expect((await other.getMany(keys)).filter((value) => value === null)).toEqual([]);
-  });
-
-  it('without the permission to subscribe goes on without Redis, until it has it', async () => {
-    const admin = new Redis(server.port, server.host, { password: server.password });
-    const password = randomBytes(8).toString('hex');
-    const rules = ['on', `>${password}`, '~*', '&*', '+@all', '-subscribe'];
-    await admin.call('ACL', 'SETUSER', 'limited', ...rules);
-    const limited = await open({ username: 'limited', password });
-    await limited.subscribe('c', () => {});
-    await lost(limited);
-    await limited.set(ephemeralKeys.session('s'), 'v', LONG_MS);
-    expect(await limited.get(ephemeralKeys.session('s'))).toBe('v');
-    await admin.call('ACL', 'SETUSER', 'limited', '+subscribe');
-    await healed(limited);
-    expect(await one.get(ephemeralKeys.session('s'))).toBe('v');
-    admin.disconnect();
-  });
-
-  it('with a wrong password starts without Redis, and says why', async () => {
-    const limited = await open({ password: 'wrong' });
-    expect(limited.degraded).toBe(true);
-    await expect(limited.get('k')).rejects.toThrow(/WRONGPASS/);
+    await healed(ephemeralOf(one));
+    const kinds = [await next(), await next()].map((event) => (event as { kind: string }).kind);
+    expect(kinds.sort()).toEqual(['RESYNC', 'UPDATED']); // told again, to whoever missed it
+    events.hangUp();
   });
 });
