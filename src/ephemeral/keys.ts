@@ -22,6 +22,8 @@ export const ephemeralKeys = {
 export const ephemeralChannels = {
   /** Hints that objects changed: JSON `ChangeHint[]`. */
   changes: 'quantix:changes',
+  /** Ids of nodes that reported metrics. */
+  samples: 'quantix:samples',
   /** Nobody listens: to see whether one may speak. */
   probe: 'quantix:probe',
 } as const;
@@ -35,6 +37,9 @@ export const ephemeralTtlMs = {
   /** Longer than any cached answer may live, so that a forgotten generation can match nothing. */
   generation: 10 * 60_000,
 } as const;
+
+/** Whether a message is still of use to others after an outage. */
+export const isToldLate = (channel: string): boolean => channel !== ephemeralChannels.samples;
 
 /**
  * What becomes of a key while Redis is away.

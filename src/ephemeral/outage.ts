@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ephemeral, Interruptions } from './ephemeral.js';
 import { EphemeralUnavailableError } from './errors.js';
 import { openInProcessEphemeral } from './in-process.js';
-import { type OutageRule, outageRule } from './keys.js';
+import { isToldLate, type OutageRule, outageRule } from './keys.js';
 import { Outbox } from './outbox.js';
 import { isRefusal, openRedis } from './redis.js';
 import type { RedisOptions } from './redis-connection.js';
@@ -184,7 +184,7 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
         'publish',
         () => store.publish(channel, message),
         () => {
-          outbox.publish(channel, message);
+          if (isToldLate(channel)) outbox.publish(channel, message);
           return bus.publish(channel, message);
         },
       ),
