@@ -1,7 +1,7 @@
 /** The ephemeral port while Redis is away: killed, frozen, without a permission. What is kept, what fails at once, and that it heals. */
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Ephemeral } from '../../src/ephemeral/ephemeral.js';
 import { EphemeralUnavailableError } from '../../src/ephemeral/errors.js';
 import { ephemeralKeys } from '../../src/ephemeral/keys.js';
