@@ -1,43 +1,23 @@
-/** createApp: the one place that wires. Opens what the configuration names, in order, and closes it in the reverse order. */
-import { randomBytes } from 'node:crypto';
+/** createApp: the one place that wires: the services, the schema on them, the server, the controllers. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Clock, systemClock } from './clock.js';
 import type { Config } from './config/model.js';
 import { binKeeper } from './controllers/bin-keeper.js';
 import { maintenance } from './controllers/maintenance.js';
 import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
-import type { Coordination, Instance } from './coordination/coordination.js';
-import { openCoordination } from './coordination/open.js';
 import type { Services } from './core/context.js';
-import { openHintBus } from './core/hints.js';
-import { createMetrics } from './core/metrics.js';
-import { createSecretBox } from './core/secrets.js';
-import type { Data } from './data/client.js';
-import { openData } from './data/open.js';
-import { openInProcessEphemeral } from './ephemeral/in-process.js';
-import { newId } from './ids.js';
-import type { Logger } from './log.js';
 import { createAuthenticator } from './modules/user/authenticate.js';
 import { buildSchema } from './schema.js';
 import { type HttpServer, listen } from './server/http.js';
 import { Subscriptions } from './server/plugins/use-subscription-end.js';
+import { RateLimiter } from './server/rate-limit.js';
 import { inRequestScope } from './server/request.js';
 import { openSockets } from './server/websocket.js';
 import { makeYoga } from './server/yoga.js';
-import { VERSION } from './version.js';
+import { openServices, type ServicesOptions } from './services.js';
 
-export interface AppOptions {
-  readonly log: Logger;
-  readonly clock?: Clock;
-  /** An opened database, for tests that share one; it is not closed with the app. */
-  readonly data?: Data;
-  /** For a command that ends at once: it is no member, and waits for no etcd. */
-  readonly alone?: boolean;
-  /** Where the prepared in-memory database is kept. */
-  readonly cacheDir?: string;
-}
+export type AppOptions = Omit<ServicesOptions, 'onReturn' | 'alone'>;
 
 export interface App {
   readonly services: Services;
@@ -58,62 +38,21 @@ export interface App {
 const CLOSING_MS = 1_000;
 
 export async function createApp(config: Config, options: AppOptions): Promise<App> {
-  const { log, clock = systemClock, cacheDir } = options;
   const subscriptions = new Subscriptions();
-  const opening =
-    options.data ??
-    openData(config, log, {
-      cacheDir,
-      // What they have shown so far was in memory, and is gone.
-      onReturn: () => subscriptions.endAll(),
-    });
-  let mayLead = () => config.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
-  const coordinating = openCoordination(options.alone ? { ...config, mode: 'dev' } : config, {
-    instance: instanceOf(config, clock),
-    mayLead: () => mayLead(),
-    now: () => clock.now(),
-    log,
-  });
+  // What they have shown so far was in memory, and is gone.
+  const opening = openServices(config, { ...options, onReturn: () => subscriptions.endAll() });
   const schema = buildSchema(); // takes the time in which they open
-  const [data, coordination] = await bothOrNone(opening, coordinating, options.data);
-  const ephemeral = openInProcessEphemeral();
-  const hints = await openHintBus(ephemeral, log);
-  const metrics = createMetrics();
-  const stopCounting = data.onStatement((_sql, durationMs) =>
-    metrics.statements.observe(durationMs / 1000),
-  );
-  const services: Services = {
-    config,
-    log,
-    clock,
-    data,
-    ephemeral,
-    coordination,
-    hints,
-    metrics,
-    sessionKey: sessionKey(config, log),
-    secrets: createSecretBox(encryptionKey(config)),
-    degraded: () => degradations(config, data, coordination),
-  };
-  log.info(
-    {
-      mode: config.mode,
-      database: data.kind,
-      coordination: coordination.kind,
-      ephemeral: ephemeral.kind,
-    },
-    'adapters chosen',
-  );
-  if (config.mode === 'production') {
-    log.warn('Redis is not used yet by this version: sessions and metrics end with it');
-  }
+  const { services, campaign, close } = await opening;
+  const { log, hints, coordination } = services;
 
   let draining = false;
   const authenticate = createAuthenticator(services);
+  const limiter = new RateLimiter(services);
   const yoga = makeYoga({
     services,
     schema,
     authenticate,
+    limiter,
     subscriptions,
     isDraining: () => draining,
   });
@@ -125,8 +64,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     services,
     fetch: (request) => inRequestScope(async () => yoga.fetch(request)),
     startControllers() {
-      // What is in memory instead of PostgreSQL is nobody's but ours: a leader of that would lead nothing.
-      mayLead = () => config.mode === 'dev' || data.persistent;
+      campaign();
       controllers ??= startControllers(services, [
         nodeHealth,
         taskDeadlines,
@@ -136,7 +74,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       ]);
     },
     async start() {
-      const sockets = openSockets(services, yoga, authenticate);
+      const sockets = openSockets(services, yoga, authenticate, limiter);
       server = await listen(yoga, sockets, config.server);
       const { port, advertiseAddress } = config.server;
       if (port === 0 && advertiseAddress === '') coordination.advertise(new URL(server.url).host);
@@ -164,11 +102,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
 
   async function closeAll(quiet: Promise<void> | undefined): Promise<void> {
     await quiet;
-    await hints.close();
-    await coordination.close();
-    await ephemeral.close();
-    stopCounting();
-    if (!options.data) await data.close();
+    await close();
   }
 
   return app;
@@ -183,44 +117,4 @@ async function settledWithin(ms: number, work: Promise<void>): Promise<boolean> 
   } finally {
     waiting.abort();
   }
-}
-
-function sessionKey({ mode, auth }: Config, log: Logger): Uint8Array {
-  if (auth.jwtSecret !== null) return new TextEncoder().encode(auth.jwtSecret);
-  if (mode === 'production')
-    log.warn('auth.jwt_secret_file is not set: sessions end when this process does');
-  return randomBytes(32);
-}
-
-/** In dev mode the database ends with the process, and so may its key. */
-function encryptionKey({ mode, auth }: Config): string | null {
-  return auth.encryptionKey ?? (mode === 'dev' ? randomBytes(32).toString('base64url') : null);
-}
-
-/** In dev mode everything is in memory because that was asked for; in production that is a degradation. */
-function degradations(config: Config, data: Data, coordination: Coordination): string[] {
-  if (config.mode === 'dev') return [];
-  const alone = coordination.kind === 'in-process' || !coordination.available();
-  return [...(data.kind === 'memory' ? ['postgres'] : []), ...(alone ? ['etcd'] : []), 'redis'];
-}
-
-/** What this process tells the others of itself. */
-function instanceOf({ server: { host, port, advertiseAddress } }: Config, clock: Clock): Instance {
-  const address = advertiseAddress || `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return { id: newId(), address, version: VERSION, startedAt: clock.now() };
-}
-
-/** Both are opened at the same time; when one cannot be, the other is closed again. */
-async function bothOrNone(
-  opening: Data | Promise<Data>,
-  coordinating: Promise<Coordination>,
-  kept: Data | undefined,
-): Promise<[Data, Coordination]> {
-  const [data, coordination] = await Promise.allSettled([opening, coordinating]);
-  if (data.status === 'fulfilled' && coordination.status === 'fulfilled') {
-    return [data.value, coordination.value];
-  }
-  if (data.status === 'fulfilled' && !kept) await data.value.close();
-  if (coordination.status === 'fulfilled') await coordination.value.close();
-  throw data.status === 'rejected' ? data.reason : (coordination as PromiseRejectedResult).reason;
 }

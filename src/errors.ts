@@ -314,6 +314,8 @@ export const REQUEST_ERROR_CODES = {
     'An id, a cursor, a page size or a filter is malformed; `path` names the argument.',
   NOT_FOUND:
     'A subscription names an object that does not exist, or does not exist for you; `path` names the argument.',
+  RATE_LIMITED:
+    'You asked more often than you may in a minute; `retryAfterMs` says how long to wait. Nothing was done.',
   UNAVAILABLE:
     'A server behind this one does not answer, this one is overloaded, or the deadline passed. Try again.',
   GRAPHQL_PARSE_FAILED: 'The document is not GraphQL.',
@@ -362,6 +364,14 @@ export class NothingToWatchError extends RequestError {
 export class UnauthenticatedError extends RequestError {
   constructor(message = 'Sign in first: call login, then send "Authorization: Bearer <token>".') {
     super('UNAUTHENTICATED', message, 401, { retryable: false });
+  }
+}
+
+/** The caller asked too often. Nothing of the request was read. */
+export class RateLimitedError extends RequestError {
+  constructor(limit: number, retryAfterMs: number) {
+    const message = `You may ask ${limit} times a minute. Wait ${Math.ceil(retryAfterMs / 1000)} s.`;
+    super('RATE_LIMITED', message, 429, { retryable: true, retryAfterMs });
   }
 }
 

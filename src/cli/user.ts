@@ -19,20 +19,20 @@ export async function user(words: readonly string[], options: Options): Promise<
   const { config, log } = settingsOf({ 'log-level': 'error', ...options });
   const password = await readPassword();
   // Loaded only now: whoever mistyped a key should not wait for a server to load.
-  const [{ createApp }, { execute }, { createUser }] = await Promise.all([
-    import('../app.js'),
+  const [{ openServices }, { execute }, { createUser }] = await Promise.all([
+    import('../services.js'),
     import('../core/execute.js'),
     import('../modules/user/commands.js'),
   ]);
   // In memory the user would be gone before anybody could sign in.
-  const app = await createApp(
+  const { services, close } = await openServices(
     { ...config, database: { ...config.database, fallback: 'refuse' } },
     { log, alone: true },
   );
   try {
     const input = { username, email: options.email ?? `${username}@localhost`, role, password };
     await execute(createUser, input, {
-      services: app.services,
+      services,
       requestId: newId(),
       viewer: systemViewer('command-line'),
       ipAddress: null,
@@ -40,7 +40,7 @@ export async function user(words: readonly string[], options: Options): Promise<
       signal: new AbortController().signal,
     });
   } finally {
-    await app.stop();
+    await close();
   }
   console.log(`created ${role} ${username}`);
   return 0;

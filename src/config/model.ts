@@ -7,7 +7,6 @@
 import { isAddressRange, isHostAndPort, isWebOrigin } from './address.js';
 import { etcd } from './etcd.js';
 import {
-  bytes,
   choice,
   duration,
   file,
@@ -22,7 +21,9 @@ import {
   secretFile,
   text,
 } from './key.js';
+import { limits } from './limits.js';
 import { maintenance } from './maintenance.js';
+import { redis } from './redis.js';
 import { storage } from './storage.js';
 
 type Section = { readonly about: string; readonly keys: Readonly<Record<string, Key>> };
@@ -145,24 +146,7 @@ export const model = {
     },
   },
   etcd,
-  redis: {
-    about:
-      'Redis, which keeps what may be lost: cache, sessions, metrics, rate limits. Unused with --dev.',
-    keys: {
-      host: host({ default: 'localhost', description: 'Where Redis listens.' }),
-      port: integer({ default: 6379, min: 1, max: 65535, description: 'Port of Redis.' }),
-      password: secret({
-        example: "'p@ss/w:rd'",
-        description: 'Password. Any character may be used; quote it. Prefer password_file.',
-      }),
-      password_file: secretFile({
-        example: '/etc/quantix-vdc/secrets/redis-password',
-        description:
-          'File that holds the password. Line ends behind it are dropped. Not together with password.',
-      }),
-      database: integer({ default: 0, min: 0, max: 65535, description: 'Number of the database.' }),
-    },
-  },
+  redis,
   auth: {
     about: 'Signing in.',
     keys: {
@@ -286,74 +270,7 @@ export const model = {
       }),
     },
   },
-  limits: {
-    about: 'What one caller, or all of them, may ask for.',
-    keys: {
-      max_request_bytes: bytes({
-        default: '256KiB',
-        min: '1KiB',
-        max: '64MiB',
-        description: 'Largest request body.',
-      }),
-      max_query_tokens: integer({
-        default: 2000,
-        min: 100,
-        max: 100_000,
-        unit: 'tokens',
-        description: 'Longest GraphQL document.',
-      }),
-      max_query_depth: integer({
-        default: 15,
-        min: 1,
-        max: 100,
-        unit: 'levels',
-        description: 'Deepest nesting of a GraphQL document.',
-      }),
-      max_page_size: integer({
-        default: 500,
-        min: 1,
-        max: 10_000,
-        unit: 'items',
-        description: 'Most items one page of a list can be asked for.',
-      }),
-      default_page_size: integer({
-        default: 50,
-        min: 1,
-        max: 10_000,
-        unit: 'items',
-        description: 'Items of a page when the caller names no number. At most max_page_size.',
-      }),
-      subscriptions_per_socket: integer({
-        default: 50,
-        min: 1,
-        max: 10_000,
-        unit: 'subscriptions',
-        description: 'Most subscriptions at once on one WebSocket.',
-      }),
-      max_subscribers: integer({
-        default: 2000,
-        min: 1,
-        max: 1_000_000,
-        unit: 'subscriptions',
-        description: 'Most subscriptions at once in this process.',
-      }),
-      lock_wait: duration({
-        default: '5s',
-        description: 'Longest wait of a command for its locks.',
-      }),
-      queue_wait: duration({
-        default: '10s',
-        description: 'Longest time a command waits for its turn before it is refused as busy.',
-      }),
-      max_queued_commands: integer({
-        default: 1000,
-        min: 1,
-        max: 100_000,
-        unit: 'commands',
-        description: 'Most commands waiting at once; more are refused as busy.',
-      }),
-    },
-  },
+  limits,
 } as const satisfies Readonly<Record<string, Section>>;
 
 type Model = typeof model;

@@ -32,11 +32,12 @@ export function applyRules(choices: Choices, report: Report): void {
     if (a.source === null) a.value = b.value;
     else blame(lesser, a, greater, b, 'must be at most', report);
   }
-  const mode = choices.get('database.ssl_mode');
-  const authorities = choices.get('database.ssl_ca_file');
-  if (mode && authorities?.source && !String(mode.value).startsWith('verify-')) {
-    const message = `is never looked at while database.ssl_mode is ${mode.written} (${mode.source ?? 'default'}): use verify-full or verify-ca, or remove it`;
-    report({ path: 'database.ssl_ca_file', source: authorities.source, message });
+  for (const section of ['database', 'redis']) {
+    const mode = choices.get(`${section}.ssl_mode`);
+    const authorities = choices.get(`${section}.ssl_ca_file`);
+    if (!mode || !authorities?.source || String(mode.value).startsWith('verify-')) continue;
+    const message = `is never looked at while ${section}.ssl_mode is ${mode.written} (${mode.source ?? 'default'}): use verify-full or verify-ca, or remove it`;
+    report({ path: `${section}.ssl_ca_file`, source: authorities.source, message });
   }
   etcdRules(choices, report);
 }

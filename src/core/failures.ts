@@ -7,6 +7,7 @@ import {
   isUnavailable,
   isUniqueViolation,
 } from '../data/errors.js';
+import { EphemeralUnavailableError } from '../ephemeral/errors.js';
 import {
   AlreadyExistsError,
   ConflictError,
@@ -45,7 +46,7 @@ export function translate(
   return unavailable(cause) ?? cause;
 }
 
-/** The UnavailableError for a database or etcd that does not answer, or a queue without a turn to give, or undefined. */
+/** The UnavailableError for a server behind this one that does not answer or has no turn to give, or undefined. */
 export function unavailable(cause: unknown): UnavailableError | undefined {
   if (cause instanceof DataUnavailableError && cause.reason !== 'connection') {
     return new UnavailableError(
@@ -62,6 +63,8 @@ export function unavailable(cause: unknown): UnavailableError | undefined {
       'The database does not answer at the moment. Try again shortly, with the same idempotency key.',
     );
   }
+  if (cause instanceof EphemeralUnavailableError)
+    return new UnavailableError('Redis does not answer at the moment. Try again shortly.');
   if (cause instanceof Error && (cause.name === 'AbortError' || cause.name === 'TimeoutError')) {
     return new UnavailableError(
       'The request took too long and was given up. Try again, with the same idempotency key.',

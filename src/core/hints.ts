@@ -16,16 +16,23 @@ export interface ChangeHint {
 export interface HintBus {
   announce(hints: readonly ChangeHint[]): Promise<void>;
   /** Calls back for every hint that any instance announces. Local and cheap: one port subscription serves all. */
-  listen(listener: (hint: ChangeHint) => void, onLeave?: () => void): () => void;
+  listen(
+    listener: (hint: ChangeHint) => void,
+    onLeave?: () => void,
+    /** Hints of others may have been missed: what is shown may be old. */
+    onGap?: () => void,
+  ): () => void;
   listeners(): number;
   /** This process is about to stop: tells those who wait for a hint (`onLeave`) not to wait any longer. */
   leave(): void;
   close(): Promise<void>;
 }
 
+type Told = (() => void) | undefined;
+
 /** One subscription on the port, fanned out within this process. */
 export async function openHintBus(ephemeral: Ephemeral, log: Logger): Promise<HintBus> {
-  const listeners = new Map<(hint: ChangeHint) => void, (() => void) | undefined>();
+  const listeners = new Map<(hint: ChangeHint) => void, { onLeave?: Told; onGap?: Told }>();
   let leaving = false;
   const unsubscribe: Unsubscribe = await ephemeral.subscribe(
     ephemeralChannels.changes,
@@ -41,20 +48,26 @@ export async function openHintBus(ephemeral: Ephemeral, log: Logger): Promise<Hi
       for (const hint of hints) for (const listener of listeners.keys()) listener(hint);
     },
   );
+  const stopWatching = ephemeral.onInterruption({
+    restored() {
+      for (const { onGap } of listeners.values()) onGap?.();
+    },
+  });
   return {
     announce: (hints) => ephemeral.publish(ephemeralChannels.changes, JSON.stringify(hints)),
-    listen(listener, onLeave) {
+    listen(listener, onLeave, onGap) {
       const own = (hint: ChangeHint): void => listener(hint);
-      listeners.set(own, onLeave);
+      listeners.set(own, { onLeave, onGap });
       if (leaving) onLeave?.();
       return () => void listeners.delete(own);
     },
     listeners: () => listeners.size,
     leave() {
       leaving = true;
-      for (const onLeave of listeners.values()) onLeave?.();
+      for (const { onLeave } of listeners.values()) onLeave?.();
     },
     async close() {
+      stopWatching();
       listeners.clear();
       await unsubscribe();
     },

@@ -9,7 +9,30 @@ export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry, prefix: 'quantix_' });
+  const redisUp = new Gauge({
+    name: 'quantix_redis_up',
+    help: 'Whether Redis is in use: 1, or 0 while this instance goes on without it',
+    registers,
+  });
+  const redisFailures = new Counter({
+    name: 'quantix_redis_failures_total',
+    help: 'Operations that Redis did not serve, by kind',
+    labelNames: ['operation'],
+    registers,
+  });
+  const redisDropped = new Counter({
+    name: 'quantix_redis_dropped_messages_total',
+    help: 'Announcements that other instances will never hear, because Redis was away for too long',
+    registers,
+  });
   return {
+    /** What the ephemeral store tells of Redis. */
+    redis: {
+      away: () => redisUp.set(0),
+      back: () => redisUp.set(1),
+      failed: (operation: string) => redisFailures.inc({ operation }),
+      dropped: () => redisDropped.inc(),
+    },
     registry,
     /** Labels are bounded: the operation's name only when this server knows it, see server/plugins. */
     requests: new Histogram({
@@ -42,6 +65,12 @@ export function createMetrics() {
       name: 'quantix_database_connections',
       help: 'Database connections of this process by state',
       labelNames: ['state'],
+      registers,
+    }),
+    rateLimited: new Counter({
+      name: 'quantix_rate_limited_total',
+      help: 'Requests that were refused because their caller asked too often, by what was counted',
+      labelNames: ['kind'],
       registers,
     }),
     afterCommitFailures: new Counter({

@@ -2,10 +2,32 @@
 
 export type Unsubscribe = () => Promise<void>;
 
+export interface Counted {
+  readonly count: number;
+  /** How long the counter still lives, in milliseconds; at least 1. */
+  readonly remainingMs: number;
+}
+
+/** What those want to know who rely on messages. */
+export interface Interruptions {
+  /** From now on messages may be lost. */
+  interrupted?(): void;
+  /** Messages come again; any number of them may be missing, or come late. */
+  restored?(): void;
+}
+
+/**
+ * In production every promise may reject with `EphemeralUnavailableError`: see outage.ts for what is kept meanwhile.
+ * None takes much longer than `redis.command_timeout`.
+ */
 export interface Ephemeral {
+  /** Where the answers come from at the moment. */
   readonly kind: 'redis' | 'in-process';
+  /** Redis is wanted and away: what other instances keep is out of reach. Never true of a store that is in-process by choice. */
+  readonly degraded: boolean;
+  /** Null: there is no such key. Rejects when that cannot be known. */
   get(key: string): Promise<string | null>;
-  /** One round trip for many keys; the answers stand in the order of the keys. */
+  /** One round trip for many keys; the answers stand in the order of the keys. While degraded, null also for what cannot be known. */
   getMany(keys: readonly string[]): Promise<(string | null)[]>;
   /** Keeps `value` for `ttlMs` milliseconds at the most. */
   set(key: string, value: string, ttlMs: number): Promise<void>;
@@ -13,9 +35,13 @@ export interface Ephemeral {
   delete(key: string): Promise<boolean>;
   /** Adds one and returns the new value; a new key starts at 1 and lives for `ttlMs` from then on. */
   increment(key: string, ttlMs: number): Promise<number>;
+  /** As `increment`, and tells the rest of the counter's life. */
+  count(key: string, ttlMs: number): Promise<Counted>;
   /** Tells everybody who listens now; nobody else ever hears of it. */
   publish(channel: string, message: string): Promise<void>;
   /** Listeners must be quick and must not throw. */
   subscribe(channel: string, listener: (message: string) => void): Promise<Unsubscribe>;
+  /** Listens for outages; returns how to stop that. */
+  onInterruption(listener: Interruptions): () => void;
   close(): Promise<void>;
 }

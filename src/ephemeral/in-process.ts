@@ -1,7 +1,7 @@
 /** The ephemeral port within one process: a bounded map with expiry, and an emitter. */
 import { EventEmitter } from 'node:events';
 import { LRUCache } from 'lru-cache';
-import type { Ephemeral } from './ephemeral.js';
+import type { Counted, Ephemeral } from './ephemeral.js';
 
 /** Beyond this many keys the least recently used are forgotten, as Redis would evict. */
 const MAX_KEYS = 100_000;
@@ -9,8 +9,15 @@ const MAX_KEYS = 100_000;
 export function openInProcessEphemeral(): Ephemeral {
   const values = new LRUCache<string, string>({ max: MAX_KEYS, ttlAutopurge: false });
   const bus = new EventEmitter().setMaxListeners(0);
+  const count = (key: string, ttlMs: number): Counted => {
+    const next = Number(values.get(key) ?? 0) + 1;
+    const ttl = next === 1 ? ttlMs : Math.max(1, values.getRemainingTTL(key));
+    values.set(key, String(next), { ttl });
+    return { count: next, remainingMs: Math.ceil(ttl) };
+  };
   return {
     kind: 'in-process',
+    degraded: false,
     get: async (key) => values.get(key) ?? null,
     getMany: async (keys) => keys.map((key) => values.get(key) ?? null),
     async set(key, value, ttlMs) {
@@ -21,12 +28,8 @@ export function openInProcessEphemeral(): Ephemeral {
       values.delete(key);
       return wasThere;
     },
-    async increment(key, ttlMs) {
-      const next = Number(values.get(key) ?? 0) + 1;
-      const ttl = next === 1 ? ttlMs : Math.max(1, values.getRemainingTTL(key));
-      values.set(key, String(next), { ttl });
-      return next;
-    },
+    increment: async (key, ttlMs) => count(key, ttlMs).count,
+    count: async (key, ttlMs) => count(key, ttlMs),
     async publish(channel, message) {
       bus.emit(channel, message);
     },
@@ -38,6 +41,7 @@ export function openInProcessEphemeral(): Ephemeral {
         bus.off(channel, own);
       };
     },
+    onInterruption: () => () => {},
     async close() {
       bus.removeAllListeners();
       values.clear();

@@ -9,6 +9,12 @@ export const ephemeralKeys = {
   session: (id: string) => `session:${id}`,
   nodeMetrics: (nodeId: string) => `metrics:node:${nodeId}`,
   rateLimit: (ip: string) => `ratelimit:${ip}`,
+  /** Of credentials from there that nobody has proven. */
+  credentialLimit: (ip: string) => `credentiallimit:${ip}`,
+  /** `id`: of a user, or of an agent's node. */
+  principalLimit: (id: string) => `principallimit:${id}`,
+  /** Written and deleted, to see whether Redis does what we need. `id`: of the process. */
+  probe: (id: string) => `probe:${id}`,
   /** `hash`: of the ticket, never the ticket itself. */
   consoleTicket: (hash: string) => `console:${hash}`,
 } as const;
@@ -16,6 +22,10 @@ export const ephemeralKeys = {
 export const ephemeralChannels = {
   /** Hints that objects changed: JSON `ChangeHint[]`. */
   changes: 'quantix:changes',
+  /** Ids of nodes that reported metrics. */
+  samples: 'quantix:samples',
+  /** Nobody listens: to see whether one may speak. */
+  probe: 'quantix:probe',
 } as const;
 
 export const ephemeralTtlMs = {
@@ -27,3 +37,21 @@ export const ephemeralTtlMs = {
   /** Longer than any cached answer may live, so that a forgotten generation can match nothing. */
   generation: 10 * 60_000,
 } as const;
+
+/** Whether a message is still of use to others after an outage. */
+export const isToldLate = (channel: string): boolean => channel !== ephemeralChannels.samples;
+
+/**
+ * What becomes of a key while Redis is away.
+ * - keep: this process keeps it, and tells Redis when that is back
+ * - count: as keep, but what is told is that it was counted
+ * - here: this process keeps it, for itself
+ * - nothing: it would be wrong without Redis (answers that others may have made stale)
+ */
+export type OutageRule = 'keep' | 'count' | 'here' | 'nothing';
+
+export function outageRule(key: string): OutageRule {
+  if (key.startsWith('cache:api:generation:')) return 'count';
+  if (key.startsWith('cache:api:')) return 'nothing';
+  return /^\w*limit:/.test(key) ? 'here' : 'keep';
+}

@@ -65,9 +65,13 @@ export async function* changeStream(
   const { services, signal } = context;
   const { entity, matches } = selection;
   // Listen before reading: what changes in between is told twice rather than never.
-  const stop = services.hints.listen((hint) => {
-    if (hint.type === entity.type && matches(hint)) queue.push(hint.id, hint.kind);
-  });
+  const stop = services.hints.listen(
+    (hint) => {
+      if (hint.type === entity.type && matches(hint)) queue.push(hint.id, hint.kind);
+    },
+    undefined,
+    () => queue.push('', 'RESYNC'),
+  );
   const queue = latestQueue<ChangeKind>({
     maxKeys: MAX_WAITING,
     overflow: () => ({ key: '', value: 'RESYNC' }),

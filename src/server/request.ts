@@ -5,6 +5,8 @@ import type { Viewer } from '../core/authz.js';
 import type { OperationFacts } from '../core/context.js';
 import type { Logger } from '../log.js';
 import type { Authentication, Authenticator } from '../modules/user/authenticate.js';
+import type { Credential } from './auth.js';
+import type { Admission } from './rate-limit.js';
 
 /** The credential behind something that lasts: a subscription, a socket. */
 export interface Session {
@@ -38,10 +40,14 @@ export interface RequestFacts {
   readonly id: string;
   readonly startedAt: number;
   readonly ipAddress: string | null;
+  /** What was shown; whether it counts is known when the request is authenticated. */
+  readonly credential: Credential | null;
   authentication: Authentication | null;
   session: Session | null;
   /** A credential was shown and does not count. */
   badCredential: boolean;
+  /** What is left of the caller's minute; null: no limit applies. */
+  admission: Admission | null;
   /** Set by login and logout: undefined leaves the browser's cookie alone. */
   sessionCookie: string | null | undefined;
   /** For the log line and the metrics; filled in when the operation is known. */

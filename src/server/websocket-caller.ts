@@ -3,10 +3,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Viewer } from '../core/authz.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { type CookieSettings, findCredential } from './auth.js';
+import { type RateLimiter, requireAdmission } from './rate-limit.js';
 import { type Session, sessionOf } from './request.js';
 
 export interface CallerOptions {
   readonly authenticate: Authenticator;
+  readonly limiter: RateLimiter;
   readonly cookie: CookieSettings;
   /** Foreign origins whose pages may use the browser's cookie. */
   readonly origins: readonly string[];
@@ -32,20 +34,28 @@ export class SocketCaller {
 
   /**
    * Credentials come in the connection's first message, or as the browser's cookie from our own pages.
-   * False: a token was shown, and does not count.
+   * False: a token was shown, and does not count. Throws RateLimitedError for who asks too often.
    */
   async signIn(params: Readonly<Record<string, unknown>> | undefined): Promise<boolean> {
-    const { cookie, origins } = this.options;
+    const { cookie, origins, limiter } = this.options;
     const headers = headersOf(this.request);
     const given = params?.authorization ?? params?.Authorization;
     if (typeof given === 'string') headers.set('authorization', given);
     const credential = findCredential(headers, cookie, origins);
+    requireAdmission(await limiter.admit(this.ipAddress, credential?.token ?? null));
     if (!credential) return true;
     this.#token = credential.token;
     await this.renewRights();
+    const principal = this.viewer?.id ?? null;
+    requireAdmission(await limiter.settle(this.ipAddress, credential.token, principal));
     if (this.viewer !== null) return true;
     this.#token = null;
     return credential.from === 'cookie';
+  }
+
+  /** Throws RateLimitedError when the caller asks too often. An operation counts as a request does. */
+  async requireAdmission(): Promise<void> {
+    requireAdmission(await this.options.limiter.admit(this.ipAddress, this.#token));
   }
 
   /** Each operation has the rights that its caller has now, not those of when the socket was opened. */

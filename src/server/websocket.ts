@@ -7,12 +7,14 @@ import { handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Services } from '../core/context.js';
 import { unavailable } from '../core/failures.js';
+import { RateLimitedError } from '../errors.js';
 import { newId } from '../ids.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { cookieSettings, isTrustedOrigin } from './auth.js';
 import { clientAddresses } from './client-address.js';
 import { errorMasker } from './errors.js';
 import { watchSession } from './plugins/use-subscription-end.js';
+import type { RateLimiter } from './rate-limit.js';
 import { currentRequestId, hasAddress, inRequestScope } from './request.js';
 import { type Conversation, converse } from './socket.js';
 import { headersOf, SocketCaller } from './websocket-caller.js';
@@ -34,6 +36,7 @@ const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
 const TRY_AGAIN_LATER = 1013;
 const FORBIDDEN = 4403;
+const TOO_MANY_REQUESTS = 4429;
 
 interface Extra extends Record<PropertyKey, unknown> {
   readonly caller: SocketCaller;
@@ -41,12 +44,17 @@ interface Extra extends Record<PropertyKey, unknown> {
   stopWatching: () => void;
 }
 
-export function openSockets(services: Services, yoga: Yoga, authenticate: Authenticator): Sockets {
+export function openSockets(
+  services: Services,
+  yoga: Yoga,
+  authenticate: Authenticator,
+  limiter: RateLimiter,
+): Sockets {
   const { config, log } = services;
   const mask = errorMasker(log);
   const addressOf = clientAddresses(config.server.trustedProxies);
   const origins = config.server.corsOrigins;
-  const callers = { authenticate, cookie: cookieSettings(config.mode), origins };
+  const callers = { authenticate, limiter, cookie: cookieSettings(config.mode), origins };
   const open = new Set<Conversation>();
   let stopping = false;
 
@@ -63,6 +71,7 @@ export function openSockets(services: Services, yoga: Yoga, authenticate: Authen
       const refusal = refuse(Object.keys(subscriptions).length);
       if (refusal) return [refusal];
       try {
+        await caller.requireAdmission();
         await caller.renewRights();
       } catch (error) {
         return [mask(error, currentRequestId())];
@@ -110,6 +119,7 @@ export function openSockets(services: Services, yoga: Yoga, authenticate: Authen
       scope: (work) => inRequestScope(work, newId()),
       failed(error) {
         if (gone.signal.aborted) return;
+        if (error instanceof RateLimitedError) return ws.close(TOO_MANY_REQUESTS, error.message);
         if (unavailable(error)) return ws.close(TRY_AGAIN_LATER, 'Try again later');
         log.error({ err: error }, 'a bug: the work on a WebSocket message failed');
         ws.close(INTERNAL_ERROR, 'Internal error');

@@ -6,6 +6,7 @@ import type { Services } from '../core/context.js';
 import type { GraphQLContext } from '../graphql/builder.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { errorMasker } from './errors.js';
+import { useAuthentication } from './plugins/use-authentication.js';
 import { useCors } from './plugins/use-cors.js';
 import { useDeadline } from './plugins/use-deadline.js';
 import { useDegraded } from './plugins/use-degraded.js';
@@ -15,8 +16,10 @@ import { useJsonOnly } from './plugins/use-json-only.js';
 import { useLimits } from './plugins/use-limits.js';
 import { useNoSuggestions } from './plugins/use-no-suggestions.js';
 import { useOperationMetrics } from './plugins/use-operation-metrics.js';
+import { useRateLimit } from './plugins/use-rate-limit.js';
 import { useRequest } from './plugins/use-request.js';
 import { type Subscriptions, useSubscriptionEnd } from './plugins/use-subscription-end.js';
+import type { RateLimiter } from './rate-limit.js';
 import { currentRequestId, factsOf, type Session } from './request.js';
 
 const ENDPOINT = '/graphql';
@@ -25,6 +28,7 @@ export interface YogaOptions {
   readonly services: Services;
   readonly schema: GraphQLSchema;
   readonly authenticate: Authenticator;
+  readonly limiter: RateLimiter;
   readonly subscriptions: Subscriptions;
   readonly isDraining: () => boolean;
 }
@@ -40,6 +44,7 @@ export function makeYoga({
   services,
   schema,
   authenticate,
+  limiter,
   subscriptions,
   isDraining,
 }: YogaOptions): Yoga {
@@ -60,11 +65,13 @@ export function makeYoga({
     logging: false,
     maskedErrors: { maskError: (error) => mask(error, currentRequestId()) },
     plugins: [
-      useRequest(services, authenticate),
+      useRequest(services),
       useCors(config.server.corsOrigins),
       useHealth(services, isDraining),
       ...(graphiql ? [useGraphiql(ENDPOINT)] : []),
       useJsonOnly(),
+      useRateLimit(limiter, ENDPOINT),
+      useAuthentication(services, authenticate, limiter),
       useLimits(config),
       useNoSuggestions(),
       useDeadline(config),

@@ -20,6 +20,7 @@ export const FLOORS: Readonly<Record<string, number>> = {
   'schema.ts': 4,
   'main.ts': 5,
   'app.ts': 5,
+  'services.ts': 5,
   cli: 5,
 };
 

@@ -58,7 +58,7 @@ describe('the default config.yaml', () => {
       return `  ${name}: ${secret}`;
     });
     const yaml = lines
-      .replace('ssl_mode: disable', 'ssl_mode: verify-full')
+      .replaceAll('ssl_mode: disable', 'ssl_mode: verify-full')
       .replace('http://localhost:2379', 'https://localhost:2379');
     const config = load({ yaml });
     expect(config.database).toMatchObject({

@@ -9,7 +9,7 @@ export const ADAPTERS = ['memory', 'postgres'] as const;
 export type Adapter = (typeof ADAPTERS)[number];
 
 /** Long enough for hundreds of commands in one line on a busy machine: nothing here is about impatience. */
-const limits = { ...defaultConfig().limits, queueWaitMs: 100_000, lockWaitMs: 100_000 };
+const limits = { queueWaitMs: 100_000, lockWaitMs: 100_000 };
 
 export async function openPatientData(on: Adapter): Promise<Data> {
   const log = createLogger({ level: 'silent' });

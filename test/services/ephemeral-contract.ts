@@ -122,6 +122,18 @@ export function ephemeralContract(name: string, open: () => Promise<Clients>): v
         expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
       });
 
+      it('says how long it still lives: what its first count gave it, and no more', async () => {
+        const key = fresh();
+        const first = await one.count(key, SHORT_MS);
+        const second = await other.count(key, LONG_MS);
+        expect([first.count, second.count]).toEqual([1, 2]);
+        for (const { remainingMs } of [first, second]) {
+          expect(remainingMs).toBeGreaterThan(0);
+          expect(remainingMs).toBeLessThan(2 * SHORT_MS);
+        }
+        expect(await one.increment(key, LONG_MS)).toBe(3);
+      });
+
       it('lives from its first count on: counting does not prolong it', async () => {
         const key = fresh();
         await one.increment(key, SHORT_MS);

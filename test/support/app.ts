@@ -37,6 +37,9 @@ export interface TestAppOptions {
 /** What is deleted is gone at once; tests of the bin say otherwise. */
 const WITHOUT_BIN: ConfigOverrides = { deletion: { retentionMs: 0 } };
 
+/** One user of a test asks more often than anybody; tests of the limits say otherwise. */
+const UNLIMITED = { requestsPerMinuteAddress: 0, requestsPerMinutePrincipal: 0 };
+
 /** Opens a database for tests: migrated and empty but for the default project. */
 export async function openTestData(on: 'memory' | 'postgres'): Promise<Data> {
   const log = createLogger({ level: 'silent' });
@@ -71,7 +74,8 @@ export function configOn(database: string, overrides: ConfigOverrides = {}) {
 
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const data = options.data ?? (await openTestData(options.on ?? 'memory'));
-  const config = defaultConfig({ mode: 'dev', ...WITHOUT_BIN, ...options.config });
+  const limits = { ...UNLIMITED, ...options.config?.limits };
+  const config = defaultConfig({ mode: 'dev', ...WITHOUT_BIN, ...options.config, limits });
   const log = createLogger({ level: options.logLevel ?? 'silent' });
   const app = await createApp(config, {
     log,

@@ -1,6 +1,7 @@
 /** Metrics of nodes and their virtual machines: the latest value wins, kept for 30 s where things may be lost. */
 import type { Services } from '../../core/context.js';
 import { ephemeralKeys, ephemeralTtlMs } from '../../ephemeral/keys.js';
+import { announceSample } from './wake-ups.js';
 
 export interface NodeMetrics {
   /** ISO 8601. */
@@ -68,6 +69,7 @@ export async function storeNodeMetrics(
     JSON.stringify(sample),
     ephemeralTtlMs.nodeMetrics,
   );
+  await announceSample({ ephemeral }, report.nodeId);
 }
 
 /** The samples of many nodes in one round trip, in their order; null where nothing was reported for 30 s. */

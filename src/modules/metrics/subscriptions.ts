@@ -8,6 +8,7 @@ import { encodeGlobalId } from '../../ids.js';
 import { NodeEntity } from '../node/queries.js';
 import { NodeMetricsType } from './schema.js';
 import { type NodeMetrics, readNodeSamples } from './store.js';
+import { onSample } from './wake-ups.js';
 
 const MIN_INTERVAL_MS = 500;
 const MAX_INTERVAL_MS = 60_000;
@@ -36,7 +37,8 @@ const EventType = builder.objectRef<NodeMetricsEvent>('NodeMetricsEvent').implem
 
 /**
  * Pulled, never pushed: the next sample is read when the client has taken the last ones, so a slow client
- * simply sees fewer, and the newest. A sample that was sent already is not sent again.
+ * simply sees fewer, and the newest. A sample that was sent already is not sent again. After the interval it is
+ * read as soon as there is one.
  *
  * @param wanted the nodes that the caller named; null: all that there are, also those that come later
  */
@@ -50,9 +52,28 @@ async function* metricsStream(
   const stop = services.hints.listen(({ type, kind }) => {
     if (wanted === null && type === NodeEntity.type && kind !== 'UPDATED') watched = null;
   });
+  let wake: (() => void) | null = null;
+  let reported = false;
+  const stopWaking = onSample(services, (nodeId) => {
+    if (wanted !== null && !wanted.includes(nodeId)) return;
+    reported = true;
+    wake?.();
+  });
+  /** Nothing new for so long: a look is taken all the same, for a wake-up may have been lost. */
+  async function untilReported(): Promise<void> {
+    if (reported || signal.aborted) return;
+    const pause = new AbortController();
+    const end = (): void => pause.abort();
+    wake = end;
+    signal.addEventListener('abort', end, { once: true });
+    await sleep(intervalMs, undefined, { signal: pause.signal }).catch(() => undefined);
+    signal.removeEventListener('abort', end);
+    wake = null;
+  }
   const sent = new Map<string, string>();
   try {
     while (!signal.aborted) {
+      reported = false;
       watched ??= await visibleNodes(context, null).catch(() => null); // at the next interval, then
       const samples = await readNodeSamples(services, watched ?? []).catch(() => []);
       const fresh = samples.filter(
@@ -66,9 +87,11 @@ async function* metricsStream(
         });
       }
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
+      await untilReported();
     }
   } finally {
     stop();
+    stopWaking();
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { jwtVerify, SignJWT } from 'jose';
 import type { Services } from '../../core/context.js';
+import { EphemeralUnavailableError } from '../../ephemeral/errors.js';
 import { ephemeralKeys } from '../../ephemeral/keys.js';
 
 const ISSUER = 'quantix-vdc';
@@ -51,7 +52,12 @@ export async function openSession(
 }
 
 export async function endSession(services: SessionServices, sessionId: string): Promise<void> {
-  await services.ephemeral.delete(ephemeralKeys.session(sessionId));
+  try {
+    await services.ephemeral.delete(ephemeralKeys.session(sessionId));
+  } catch (err) {
+    // It has ended here, and Redis is told when it is back; until then other instances go by the signature.
+    if (!(err instanceof EphemeralUnavailableError)) throw err;
+  }
 }
 
 /** The session that a token speaks for, or null when it is forged, expired or ended. */
@@ -81,7 +87,7 @@ export async function verifySession(
       ? null
       : claims;
   } catch (err) {
-    services.log.warn({ err }, 'sessions cannot be looked up; the signature counts');
+    if (!(err instanceof EphemeralUnavailableError)) throw err;
     return claims;
   }
 }

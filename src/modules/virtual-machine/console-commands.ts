@@ -10,7 +10,7 @@ import { idOf } from '../../core/input.js';
 import { hashToken } from '../../core/tokens.js';
 import { readForEdit } from '../../core/versioned.js';
 import { ephemeralKeys, ephemeralTtlMs } from '../../ephemeral/keys.js';
-import { InvalidStateError, NotFoundError } from '../../errors.js';
+import { InvalidStateError, NotFoundError, UnavailableError } from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { encodeGlobalId } from '../../ids.js';
 import { NodeEntity } from '../node/queries.js';
@@ -39,7 +39,12 @@ export const issueConsoleTicket = defineCommand({
   }),
   input: z.object({ virtualMachineId: idOf('VirtualMachine') }),
   errors: [InvalidStateError],
-  prepare: () => Promise.resolve({ token: randomBytes(32).toString('base64url') }),
+  async prepare({ services }) {
+    // A ticket that only this instance knows might never reach the console proxy.
+    if (services.ephemeral.degraded)
+      throw new UnavailableError('Consoles need Redis, which does not answer at the moment.');
+    return { token: randomBytes(32).toString('base64url') };
+  },
   async run({ tx, now, prepared }, { virtualMachineId }) {
     const vm = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, virtualMachineId);
     const display = readSpec(vm.spec)?.display?.type ?? 'VNC';

@@ -6,6 +6,7 @@ import type { Plugin } from 'graphql-yoga';
 
 const METHODS = 'GET, POST';
 const HEADERS = 'authorization, content-type, x-request-id';
+const EXPOSED = 'x-request-id, ratelimit-limit, ratelimit-remaining, ratelimit-reset, retry-after';
 /** How long a browser may remember a preflight, in seconds. */
 const MAX_AGE = '600';
 
@@ -33,7 +34,7 @@ export function useCors(origins: readonly string[]): Plugin {
       if (!origin) return;
       response.headers.set('access-control-allow-origin', origin);
       response.headers.set('access-control-allow-credentials', 'true');
-      response.headers.set('access-control-expose-headers', 'x-request-id');
+      response.headers.set('access-control-expose-headers', EXPOSED);
     },
   };
 }

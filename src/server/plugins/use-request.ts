@@ -2,11 +2,9 @@
 import type { Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
 import { newId } from '../../ids.js';
-import type { Authenticator } from '../../modules/user/authenticate.js';
 import { cookieSettings, findCredential, setCookieHeader } from '../auth.js';
 import { clientAddresses } from '../client-address.js';
-import { errorMasker } from '../errors.js';
-import { factsFor, logRequest, type RequestFacts, sessionOf } from '../request.js';
+import { factsFor, logRequest, type RequestFacts } from '../request.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,63}$/;
 /** Answered often and by machines: logged only when they fail. */
@@ -17,10 +15,9 @@ interface ServerContext {
   req?: { socket?: { remoteAddress?: string } };
 }
 
-export function useRequest(services: Services, authenticate: Authenticator): Plugin {
+export function useRequest(services: Services): Plugin {
   const { log, clock, config } = services;
   const cookie = cookieSettings(config.mode);
-  const mask = errorMasker(log);
   const addressOf = clientAddresses(config.server.trustedProxies);
 
   function newFacts({ headers }: Request, context: ServerContext): RequestFacts {
@@ -29,9 +26,11 @@ export function useRequest(services: Services, authenticate: Authenticator): Plu
       id: REQUEST_ID.test(given) ? given : newId(),
       startedAt: clock.monotonic(),
       ipAddress: addressOf(context.req?.socket?.remoteAddress, headers.get('x-forwarded-for')),
+      credential: findCredential(headers, cookie, config.server.corsOrigins),
       authentication: null,
       session: null,
       badCredential: false,
+      admission: null,
       sessionCookie: undefined,
       operation: null,
       outcome: 'ok',
@@ -39,23 +38,8 @@ export function useRequest(services: Services, authenticate: Authenticator): Plu
   }
 
   return {
-    async onRequest({ request, url, serverContext, endResponse, fetchAPI }) {
-      const facts = factsFor(request, () => newFacts(request, serverContext as ServerContext));
-      if (QUIET.has(url.pathname)) return;
-      const credential = findCredential(request.headers, cookie, config.server.corsOrigins);
-      if (!credential) return;
-      const { token } = credential;
-      try {
-        const found = await authenticate(token);
-        facts.authentication = found;
-        facts.badCredential = found === null;
-        facts.session = found && sessionOf(authenticate, token, found);
-      } catch (cause) {
-        // Thrown on, it would reach the client with its stack.
-        const { message, extensions } = mask(cause, facts.id);
-        const status = extensions.code === 'UNAVAILABLE' ? 503 : 500;
-        endResponse(fetchAPI.Response.json({ errors: [{ message, extensions }] }, { status }));
-      }
+    onRequest({ request, serverContext }) {
+      factsFor(request, () => newFacts(request, serverContext as ServerContext));
     },
     onResponse({ request, response, serverContext }) {
       const facts = factsFor(request, () => newFacts(request, serverContext as ServerContext));

@@ -1,6 +1,5 @@
 /** Two instances of the control plane on one PostgreSQL, agents of three nodes, and somebody who cuts connections. */
 import pg from 'pg';
-import { defaultConfig } from '../../../src/config/load.js';
 import { nodeHealth } from '../../../src/controllers/node-health.js';
 import { taskDeadlines } from '../../../src/controllers/task-keeper.js';
 import type { Data } from '../../../src/data/client.js';
@@ -15,7 +14,7 @@ import type { Random } from './random.js';
 
 const NODES = 3;
 const GIB = 2n ** 30n;
-const limits = { ...defaultConfig().limits, queueWaitMs: 100_000, lockWaitMs: 100_000 };
+const limits = { queueWaitMs: 100_000, lockWaitMs: 100_000 };
 
 export type Datacenter = Awaited<ReturnType<typeof createDatacenter>>;
 

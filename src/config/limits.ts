@@ -1,0 +1,87 @@
+/** The settings of what callers may ask for; a part of the model. */
+import { bytes, duration, integer } from './key.js';
+
+export const limits = {
+  about: 'What one caller, or all of them, may ask for.',
+  keys: {
+    requests_per_minute_address: integer({
+      default: 600,
+      min: 0,
+      max: 10_000_000,
+      unit: 'requests a minute',
+      description:
+        'Most GraphQL requests from one address without a credential that counts. 0: no limit.',
+    }),
+    requests_per_minute_principal: integer({
+      default: 6000,
+      min: 0,
+      max: 10_000_000,
+      unit: 'requests a minute',
+      description:
+        'Most GraphQL requests of one user or agent, wherever they come from. 0: no limit.',
+    }),
+    max_request_bytes: bytes({
+      default: '256KiB',
+      min: '1KiB',
+      max: '64MiB',
+      description: 'Largest request body.',
+    }),
+    max_query_tokens: integer({
+      default: 2000,
+      min: 100,
+      max: 100_000,
+      unit: 'tokens',
+      description: 'Longest GraphQL document.',
+    }),
+    max_query_depth: integer({
+      default: 15,
+      min: 1,
+      max: 100,
+      unit: 'levels',
+      description: 'Deepest nesting of a GraphQL document.',
+    }),
+    max_page_size: integer({
+      default: 500,
+      min: 1,
+      max: 10_000,
+      unit: 'items',
+      description: 'Most items one page of a list can be asked for.',
+    }),
+    default_page_size: integer({
+      default: 50,
+      min: 1,
+      max: 10_000,
+      unit: 'items',
+      description: 'Items of a page when the caller names no number. At most max_page_size.',
+    }),
+    subscriptions_per_socket: integer({
+      default: 50,
+      min: 1,
+      max: 10_000,
+      unit: 'subscriptions',
+      description: 'Most subscriptions at once on one WebSocket.',
+    }),
+    max_subscribers: integer({
+      default: 2000,
+      min: 1,
+      max: 1_000_000,
+      unit: 'subscriptions',
+      description: 'Most subscriptions at once in this process.',
+    }),
+    lock_wait: duration({
+      default: '5s',
+      description: 'Longest wait of a command for its locks.',
+    }),
+    queue_wait: duration({
+      default: '10s',
+      description: 'Longest time a command waits for its turn before it is refused as busy.',
+    }),
+    max_queued_commands: integer({
+      default: 1000,
+      min: 1,
+      max: 100_000,
+      unit: 'commands',
+      description: 'Most commands waiting at once; more are refused as busy.',
+    }),
+  },
+} as const;

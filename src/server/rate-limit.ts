@@ -1,0 +1,106 @@
+/**
+ * Who may ask now. Whoever is signed in is counted for themselves, so that people behind one address do not starve each other; all others by
+ * their address, and credentials that nobody has proven yet by their address too, but apart: a crowd that shows none does not keep anybody
+ * from signing in, and trying out tokens costs no more than the limit. Fixed windows of a minute, shared by all instances through Redis,
+ * local without it.
+ */
+import { isIP } from 'node:net';
+import { LRUCache } from 'lru-cache';
+import type { Services } from '../core/context.js';
+import { hashToken } from '../core/tokens.js';
+import { ephemeralKeys, ephemeralTtlMs } from '../ephemeral/keys.js';
+import { RateLimitedError } from '../errors.js';
+
+/** What is left of a caller's minute. */
+export interface Admission {
+  readonly limit: number;
+  /** 0 when it is refused, and when it was the last. */
+  readonly remaining: number;
+  /** Until the minute is over. */
+  readonly resetMs: number;
+  readonly refused: boolean;
+}
+
+/** A token that is not used for so long has to be proven again; one that is revoked, at its next use. */
+const PROVEN_MS = 10 * 60_000;
+const MAX_PROVEN = 10_000;
+
+const KEYS = { address: ephemeralKeys.rateLimit, credential: ephemeralKeys.credentialLimit };
+
+export class RateLimiter {
+  /** Whose token it is, by its hash, for tokens that counted lately. */
+  readonly #proven = new LRUCache<string, string>({
+    max: MAX_PROVEN,
+    ttl: PROVEN_MS,
+    updateAgeOnGet: true,
+  });
+
+  constructor(private readonly services: Pick<Services, 'config' | 'ephemeral' | 'metrics'>) {}
+
+  /**
+   * Before the caller is known: nothing is read from the database. A token that nobody has proven here counts against the address.
+   * Null: no limit applies.
+   */
+  admit(address: string | null, token: string | null): Promise<Admission | null> {
+    if (token === null) return this.#countAddress(address, 'address');
+    const principal = this.#proven.get(hashToken(token));
+    if (principal === undefined) return this.#countAddress(address, 'credential');
+    return this.#countPrincipal(principal);
+  }
+
+  /** Once it is known whose the token is; null: nobody's. What counts from now on, or null: what `admit` said. */
+  async settle(
+    address: string | null,
+    token: string,
+    principal: string | null,
+  ): Promise<Admission | null> {
+    const hash = hashToken(token);
+    const known = this.#proven.get(hash);
+    if (principal === null) {
+      if (known === undefined) return null;
+      this.#proven.delete(hash);
+      return this.#countAddress(address, 'credential');
+    }
+    this.#proven.set(hash, principal);
+    return known === undefined ? this.#countPrincipal(principal) : null;
+  }
+
+  /** @param address null: not known, as when the app is embedded */
+  async #countAddress(address: string | null, kind: 'address' | 'credential') {
+    if (address === null) return null;
+    const { requestsPerMinuteAddress } = this.services.config.limits;
+    const key = KEYS[kind](networkOf(address));
+    return this.#count(kind, key, requestsPerMinuteAddress);
+  }
+
+  async #countPrincipal(id: string): Promise<Admission | null> {
+    const { requestsPerMinutePrincipal } = this.services.config.limits;
+    return this.#count('principal', ephemeralKeys.principalLimit(id), requestsPerMinutePrincipal);
+  }
+
+  async #count(kind: string, key: string, limit: number): Promise<Admission | null> {
+    if (limit === 0) return null;
+    const { ephemeral, metrics } = this.services;
+    const { count, remainingMs } = await ephemeral.count(key, ephemeralTtlMs.rateLimit);
+    const refused = count > limit;
+    if (refused) metrics.rateLimited.inc({ kind });
+    return { limit, remaining: Math.max(0, limit - count), resetMs: remainingMs, refused };
+  }
+}
+
+/** Throws RateLimitedError for a caller who has to wait. */
+export function requireAdmission(admission: Admission | null): void {
+  if (admission?.refused) throw new RateLimitedError(admission.limit, admission.resetMs);
+}
+
+/** An IPv6 host has a network of 2^64 addresses to choose from: it is counted as one. */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [plain = ''] = address.split('%');
+  const [head = '', tail] = plain.split('::');
+  const left = head.split(':').filter(Boolean);
+  const right = tail?.split(':').filter(Boolean) ?? [];
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0');
+  const network = [...left, ...zeros, ...right].slice(0, 4);
+  return `${network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
+}

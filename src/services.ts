@@ -1,0 +1,153 @@
+/** openServices: the one place that opens what the configuration names. Closed in the reverse order. */
+import { randomBytes } from 'node:crypto';
+import { type Clock, systemClock } from './clock.js';
+import type { Config } from './config/model.js';
+import type { Coordination, Instance } from './coordination/coordination.js';
+import { openCoordination } from './coordination/open.js';
+import type { Services } from './core/context.js';
+import { openHintBus } from './core/hints.js';
+import { createMetrics } from './core/metrics.js';
+import { createSecretBox } from './core/secrets.js';
+import type { Data } from './data/client.js';
+import { openData } from './data/open.js';
+import type { Ephemeral } from './ephemeral/ephemeral.js';
+import { openEphemeral } from './ephemeral/open.js';
+import { newId } from './ids.js';
+import type { Logger } from './log.js';
+import { VERSION } from './version.js';
+
+export interface ServicesOptions {
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** An opened database, for tests that share one; it is not closed with the rest. */
+  readonly data?: Data;
+  /** For a command that ends at once: it is no member, and waits for neither etcd nor Redis. */
+  readonly alone?: boolean;
+  /** Where the prepared in-memory database is kept. */
+  readonly cacheDir?: string;
+  /** Called when PostgreSQL replaces the database in memory: what was shown until then is gone. */
+  readonly onReturn?: () => void;
+}
+
+export interface OpenServices {
+  readonly services: Services;
+  /** From now on this instance may lead. */
+  campaign(): void;
+  close(): Promise<void>;
+}
+
+export async function openServices(
+  config: Config,
+  options: ServicesOptions,
+): Promise<OpenServices> {
+  const { log, clock = systemClock, cacheDir, alone = false } = options;
+  const shared: Config = alone ? { ...config, mode: 'dev' } : config;
+  const metrics = createMetrics();
+  let mayLead = () => config.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
+  const opening = {
+    data: options.data ?? openData(config, log, { cacheDir, onReturn: options.onReturn }),
+    coordination: openCoordination(shared, {
+      instance: instanceOf(config, clock),
+      mayLead: () => mayLead(),
+      now: () => clock.now(),
+      log,
+    }),
+    ephemeral: openEphemeral(shared, log, { observer: metrics.redis }),
+  };
+  const { data, coordination, ephemeral } = await allOrNone(opening, options.data);
+  const hints = await openHintBus(ephemeral, log);
+  const stopCounting = data.onStatement((_sql, durationMs) =>
+    metrics.statements.observe(durationMs / 1000),
+  );
+  const services: Services = {
+    config,
+    log,
+    clock,
+    data,
+    ephemeral,
+    coordination,
+    hints,
+    metrics,
+    sessionKey: sessionKey(config, log, alone),
+    secrets: createSecretBox(encryptionKey(config)),
+    degraded: () => degradations(config, data, coordination, ephemeral),
+  };
+  log.info(
+    {
+      mode: config.mode,
+      database: data.kind,
+      coordination: coordination.kind,
+      ephemeral: ephemeral.kind,
+    },
+    'adapters chosen',
+  );
+  return {
+    services,
+    campaign() {
+      // What is in memory instead of PostgreSQL is nobody's but ours: a leader of that would lead nothing.
+      mayLead = () => config.mode === 'dev' || data.persistent;
+    },
+    async close() {
+      await hints.close();
+      await coordination.close();
+      await ephemeral.close();
+      stopCounting();
+      if (!options.data) await data.close();
+    },
+  };
+}
+
+interface Ports {
+  readonly data: Data;
+  readonly coordination: Coordination;
+  readonly ephemeral: Ephemeral;
+}
+
+/** All are opened at the same time; when one cannot be, the others are closed again, but for `kept`. */
+async function allOrNone(
+  opening: { readonly [Name in keyof Ports]: Ports[Name] | Promise<Ports[Name]> },
+  kept: Data | undefined,
+): Promise<Ports> {
+  const settled = await Promise.allSettled(
+    Object.entries(opening).map(async ([name, port]) => [name, await port] as const),
+  );
+  const opened = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = settled.find((one) => one.status === 'rejected');
+  if (!failed) return Object.fromEntries(opened) as unknown as Ports;
+  for (const [, port] of opened) if (port !== kept) await port.close();
+  throw failed.reason;
+}
+
+function sessionKey({ mode, auth }: Config, log: Logger, alone: boolean): Uint8Array {
+  if (auth.jwtSecret !== null) return new TextEncoder().encode(auth.jwtSecret);
+  if (mode === 'production' && !alone)
+    log.warn('auth.jwt_secret_file is not set: sessions end when this process does');
+  return randomBytes(32);
+}
+
+/** In dev mode the database ends with the process, and so may its key. */
+function encryptionKey({ mode, auth }: Config): string | null {
+  return auth.encryptionKey ?? (mode === 'dev' ? randomBytes(32).toString('base64url') : null);
+}
+
+/** In dev mode everything is in memory because that was asked for; in production that is a degradation. */
+function degradations(
+  config: Config,
+  data: Data,
+  coordination: Coordination,
+  ephemeral: Ephemeral,
+): string[] {
+  if (config.mode === 'dev') return [];
+  const alone = coordination.kind === 'in-process' || !coordination.available();
+  return [
+    ...(data.kind === 'memory' ? ['postgres'] : []),
+    ...(alone ? ['etcd'] : []),
+    ...(ephemeral.degraded ? ['redis'] : []),
+  ];
+}
+
+/** What this process tells the others of itself. */
+function instanceOf({ server: { host, port, advertiseAddress } }: Config, clock: Clock): Instance {
+  const address = advertiseAddress || `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return { id: newId(), address, version: VERSION, startedAt: clock.now() };
+}
