@@ -104,7 +104,10 @@ describe.each([
 it('callers are told: what needs a lock is UNAVAILABLE, reads go on, and it says what is missing', async () => {
   const config = {
     mode: 'production',
-    etcd: { endpoints: [`http://${etcd.host}:${etcd.port}`], requestTimeoutMs: REQUEST_MS },
+    etcd: {
+      ...{ endpoints: [`http://${etcd.host}:${etcd.port}`] },
+      ...{ requestTimeoutMs: REQUEST_MS, leaseTtlMs: LEASE_MS },
+    },
   } as const;
   const world = await createTestApp({ config });
   await world.seed.user('ADMIN', { username: 'ada' });
