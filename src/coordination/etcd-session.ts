@@ -51,6 +51,7 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
       await lease.end();
       throw error;
     }
+    if (closing.signal.aborted) return lease.end();
     current = lease;
     for (const give of waiting) give(lease);
     waiting.clear();
@@ -70,7 +71,7 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
       await sleep(pause, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
     }
   };
-  void run();
+  const running = run();
 
   return {
     async lease() {
@@ -95,6 +96,7 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
     async close() {
       closing.abort();
       await current?.end();
+      await running; // it may be opening a lease at this moment
     },
   };
 }

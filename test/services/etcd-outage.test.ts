@@ -33,6 +33,7 @@ async function open(name: string, port = etcd.port): Promise<Coordination> {
   const connection = { ...connectionTo(port), requestTimeoutMs: REQUEST_MS };
   const member = await openEtcdCoordination(connection, surroundings(name));
   opened.push(member);
+  await until('it is in session', () => member.available());
   return member;
 }
 
@@ -73,11 +74,10 @@ describe.each([
       expect(await failed(one.lock('vm/other', ask('late')))).toBeInstanceOf(
         CoordinationUnavailableError,
       );
-      expect(performance.now() - asked).toBeLessThan(REQUEST_MS + 400);
-      await until('the lead is over', () => !term.valid());
-      // etcd itself lets the lease go at LEASE_MS after the last renewal, at the earliest
-      expect(performance.now() - away).toBeLessThan(LEASE_MS);
-      expect(one.leadership()).toBeNull();
+      expect(performance.now() - asked).toBeLessThan(3 * REQUEST_MS);
+      // etcd itself may let the lease go LEASE_MS after the last renewal, which was before it went away
+      await until('it is nearly so', () => performance.now() > away + 0.8 * LEASE_MS);
+      expect([term.valid(), one.leadership()]).toEqual([false, null]);
       await until('it is known', () => !one.available());
       expect(await waiter).toBeInstanceOf(CoordinationUnavailableError);
       await lock.release();
@@ -104,7 +104,10 @@ describe.each([
 it('callers are told: what needs a lock is UNAVAILABLE, reads go on, and it says what is missing', async () => {
   const config = {
     mode: 'production',
-    etcd: { endpoints: [`http://${etcd.host}:${etcd.port}`], requestTimeoutMs: REQUEST_MS },
+    etcd: {
+      ...{ endpoints: [`http://${etcd.host}:${etcd.port}`] },
+      ...{ requestTimeoutMs: REQUEST_MS, leaseTtlMs: LEASE_MS },
+    },
   } as const;
   const world = await createTestApp({ config });
   await world.seed.user('ADMIN', { username: 'ada' });
