@@ -40,7 +40,7 @@ function tls({ sslMode, sslCaFile }: RedisOptions): { tls?: TlsOptions } {
  */
 export function connect(options: RedisOptions): Redis {
   const { host, port, username, password, database, connectTimeoutMs, commandTimeoutMs } = options;
-  return new Redis({
+  const connection = new Redis({
     host,
     port,
     ...(password === null ? {} : { username, password }),
@@ -65,4 +65,7 @@ export function connect(options: RedisOptions): Redis {
     // It asks INFO, which not every user may; our own probe says more.
     enableReadyCheck: false,
   });
+  // ioredis hears one error of a socket; a failed handshake of TLS has two, and the second would end the process.
+  connection.on('error', () => connection.stream?.on('error', () => {}));
+  return connection;
 }
