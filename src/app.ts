@@ -10,6 +10,7 @@ import { type ControllerRunner, startControllers } from './controllers/runner.js
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
 import { openInProcessCoordination } from './coordination/in-process.js';
 import type { Services } from './core/context.js';
+import { type FeedFollower, followFeed } from './core/feed-follower.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
@@ -110,6 +111,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
   });
   let server: HttpServer | null = null;
   let controllers: ControllerRunner | null = null;
+  let follower: FeedFollower | null = null;
   let stopped: Promise<void> | null = null;
 
   const app: App = {
@@ -127,6 +129,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     async start() {
       const sockets = openSockets(services, yoga, authenticate);
       server = await listen(yoga, sockets, config.server);
+      follower = followFeed(services);
       app.startControllers();
       return server;
     },
@@ -151,6 +154,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
 
   async function closeAll(quiet: Promise<void> | undefined): Promise<void> {
     await quiet;
+    await follower?.stop();
     await hints.close();
     await coordination.close();
     await ephemeral.close();
