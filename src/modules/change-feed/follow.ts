@@ -1,7 +1,7 @@
 /** The change feed for one viewer: what to read of it, a page of it, and its stream. */
 import { EVERYONE, standsFor } from '../../core/audience.js';
 import type { Viewer } from '../../core/authz.js';
-import { allEntities, requireVisible } from '../../core/entity.js';
+import { requireVisible } from '../../core/entity.js';
 import { type FeedEntry, type FeedPage, feedEnd, readFeed, type Stale } from '../../core/feed.js';
 import { decodeFeedCursor, type FeedCursor, rightsOf } from '../../core/feed-cursor.js';
 import { NotFoundError, NothingToWatchError, UnauthenticatedError } from '../../errors.js';
@@ -10,11 +10,25 @@ import type { Batch } from '../../graphql/node.js';
 import { uuidOf } from '../../graphql/node.js';
 import { ProjectEntity } from '../project/queries.js';
 
-/** The types whose objects the feed tells of. To be imported after the modules that declare them. */
-export const FEED_TYPES: readonly string[] = allEntities()
-  .map(({ type }) => type)
-  .filter((type) => type !== 'AuditEntry')
-  .sort();
+/** The types whose objects the feed tells of: all but the audit's, which tells of itself. A test holds the list against the schema. */
+export const FEED_TYPES = [
+  'Alert',
+  'Cluster',
+  'DrsRecommendation',
+  'HypervisorNode',
+  'Image',
+  'NetworkInterface',
+  'Project',
+  'SecurityGroup',
+  'SecurityRule',
+  'StoragePool',
+  'Task',
+  'User',
+  'VirtualMachine',
+  'VirtualMachineSnapshot',
+  'VirtualNetwork',
+  'Volume',
+] as const;
 
 export interface ChangesArgs {
   readonly after?: string | null | undefined;
