@@ -78,7 +78,7 @@ describe('a change', () => {
     const changes = await since(member, after);
     expect(changes).toMatchObject([
       {
-        type: 'VirtualMachine',
+        type: 'VIRTUAL_MACHINE',
         id: vm.id,
         kind: 'UPDATED',
         projectId: stage.project.id,
@@ -98,7 +98,7 @@ describe('a change', () => {
     expect(await since(outsider, after)).toMatchObject([
       {
         kind: 'CREATED',
-        type: 'Cluster',
+        type: 'CLUSTER',
         id: (cluster as { id: string }).id,
         projectId: null,
         version: 1,
@@ -134,8 +134,8 @@ describe('a change', () => {
       clients.map((client, i) => since(client, cursors[i] as string)),
     );
     expect([self, admin].map((changes) => told(changes ?? []))).toEqual([
-      ['UPDATED User'],
-      ['UPDATED User'],
+      ['UPDATED USER'],
+      ['UPDATED USER'],
     ]);
     expect(other).toEqual([]);
   });
@@ -154,7 +154,7 @@ describe('what comes into sight and goes out of it', () => {
     const clients = [member, there, stage.admin, outsider];
     const cursors = await Promise.all(clients.map(now));
     await mutate(stage.admin, 'moveVirtualMachine', { id: vm.id, projectId: to.id });
-    const types = ['VirtualMachine'];
+    const types = ['VIRTUAL_MACHINE'];
     const answers = await Promise.all(
       clients.map((client, i) => since(client, cursors[i] as string, { types })),
     );
@@ -178,7 +178,7 @@ describe('what comes into sight and goes out of it', () => {
     await mutate(stage.admin, 'restoreVirtualMachine', { id: vm.id });
     await operate(stage.admin, 'DELETE', vm.id);
     await mutate(stage.admin, 'purgeVirtualMachine', { id: vm.id });
-    const changes = await since(member, after, { types: ['VirtualMachine'] });
+    const changes = await since(member, after, { types: ['VIRTUAL_MACHINE'] });
     expect(changes.filter(({ id }) => id === vm.id).map(({ kind }) => kind)).toEqual([
       'DELETED',
       'CREATED',
@@ -254,8 +254,8 @@ describe('a page', () => {
     const after = await now(member);
     await describeVm(vm.id, 'typed');
     await mutate(stage.admin, 'createCluster', { name: 'typed' });
-    expect(told(await since(member, after, { types: ['Cluster'] }))).toEqual(['CREATED Cluster']);
-    expect(await since(member, after, { types: ['Volume'] })).toEqual([]);
+    expect(told(await since(member, after, { types: ['CLUSTER'] }))).toEqual(['CREATED CLUSTER']);
+    expect(await since(member, after, { types: ['VOLUME'] })).toEqual([]);
   });
 
   it('of a project tells of nothing else, and of a project that one does not see there is none', async () => {
@@ -264,7 +264,7 @@ describe('a page', () => {
     await describeVm(vm.id, 'within');
     await mutate(stage.admin, 'createCluster', { name: 'without' });
     const within = await since(stage.admin, after, { projectId: stage.project.id });
-    expect(told(within)).toEqual(['UPDATED VirtualMachine']);
+    expect(told(within)).toEqual(['UPDATED VIRTUAL_MACHINE']);
     const answer = await outsider.answer(Changes, { projectId: stage.project.id });
     expect(answer.errors).toMatchObject([
       { extensions: { code: 'NOT_FOUND', path: ['projectId'] } },
@@ -315,7 +315,7 @@ describe('a cursor', () => {
     expect(answer).toEqual({ ...RESYNC, reason: 'RIGHTS_CHANGED' });
     const vm = await world.seed.vm(project);
     await describeVm(vm.id, 'after joining');
-    expect(told(await since(again, answer.cursor))).toEqual(['UPDATED VirtualMachine']);
+    expect(told(await since(again, answer.cursor))).toEqual(['UPDATED VIRTUAL_MACHINE']);
   });
 
   it('from another life of the database begins anew', async () => {
@@ -361,7 +361,7 @@ describe('a subscription', () => {
     const vm = await world.seed.vm(stage.project);
     const after = await now(member);
     await describeVm(vm.id, 'missed');
-    const stream = await watch(member, Followed, { after, types: ['VirtualMachine'] as never });
+    const stream = await watch(member, Followed, { after, types: ['VIRTUAL_MACHINE'] as never });
     expect((await stream.next()).changes).toMatchObject({ id: vm.id, kind: 'UPDATED', version: 2 });
     await mutate(stage.admin, 'createCluster', { name: 'not-followed' });
     await describeVm(vm.id, 'live');

@@ -9,7 +9,7 @@ import { watch } from '../support/watch.js';
 
 const Followed = graphql(`
   subscription FollowedThroughDeath($after: String) {
-    changes(after: $after, types: [Cluster]) {
+    changes(after: $after, types: [CLUSTER]) {
       ... on ObjectChange { cursor version kind object { id ... on Cluster { description } } }
       ... on ChangesResync { reason }
     }

@@ -27,7 +27,10 @@ interface Page {
 const Type = builder.enumType('ChangedType', {
   description: 'The types of objects whose changes are told.',
   values: Object.fromEntries(
-    FEED_TYPES.map((type) => [type, { description: `Objects of type ${type}.` }]),
+    FEED_TYPES.map((type) => [
+      type.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase(),
+      { value: type, description: `Objects of type ${type}.` },
+    ]),
   ),
 });
 
@@ -56,7 +59,11 @@ const Change = builder.objectRef<ObjectChange>('ObjectChange').implement({
       description: 'The place behind it: pass it as `after` to go on from here.',
       resolve: ({ cursor }) => encodeFeedCursor(cursor),
     }),
-    type: t.field({ type: Type, description: 'The type of the object.', resolve: (c) => c.type }),
+    type: t.field({
+      type: Type,
+      description: 'The type of the object.',
+      resolve: (c) => c.type as never,
+    }),
     id: t.id({
       description: 'The object.',
       resolve: ({ type, objectId }) => encodeGlobalId(type, objectId),
