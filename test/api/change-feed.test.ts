@@ -380,13 +380,13 @@ describe('a subscription', () => {
     const { hints } = world.app.services;
     await describeVm(vm?.id ?? '', 'before');
     const stream = await watch(member, Followed, {});
-    for (let n = 0; n < 120; n += 1) await describeVm(vm?.id ?? '', `change ${n}`);
+    for (let n = 0; n < 60; n += 1) await describeVm(vm?.id ?? '', `change ${n}`);
     const versions = [];
-    for (let n = 0; n < 120; n += 1) {
+    for (let n = 0; n < 60; n += 1) {
       const { changes } = await stream.next();
       if (changes.__typename === 'ObjectChange') versions.push(changes.version);
     }
-    expect(versions).toEqual(Array.from({ length: 120 }, (_, n) => n + 3));
+    expect(versions).toEqual(Array.from({ length: 60 }, (_, n) => n + 3));
     const listening = hints.listeners();
     stream.hangUp();
     await expect.poll(() => hints.listeners()).toBe(listening - 1);
