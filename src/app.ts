@@ -7,6 +7,7 @@ import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
 import type { Services } from './core/context.js';
+import { type FeedFollower, followFeed } from './core/feed-follower.js';
 import { createAuthenticator } from './modules/user/authenticate.js';
 import { buildSchema } from './schema.js';
 import { type HttpServer, listen } from './server/http.js';
@@ -58,6 +59,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
   });
   let server: HttpServer | null = null;
   let controllers: ControllerRunner | null = null;
+  let follower: FeedFollower | null = null;
   let stopped: Promise<void> | null = null;
 
   const app: App = {
@@ -78,6 +80,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       server = await listen(yoga, sockets, config.server);
       const { port, advertiseAddress } = config.server;
       if (port === 0 && advertiseAddress === '') coordination.advertise(new URL(server.url).host);
+      follower = followFeed(services);
       app.startControllers();
       return server;
     },
@@ -102,6 +105,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
 
   async function closeAll(quiet: Promise<void> | undefined): Promise<void> {
     await quiet;
+    await follower?.stop();
     await close();
   }
 

@@ -35,6 +35,7 @@ import './modules/alert/bulk-schema.js';
 import './modules/drs/schema.js';
 import './modules/drs/mutations.js';
 import './modules/audit/schema.js';
+import './modules/change-feed/schema.js';
 import './modules/server-info/schema.js';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { builder } from './graphql/builder.js';

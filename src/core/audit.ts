@@ -8,6 +8,7 @@ import type { Prisma } from '../gen/client/client.js';
 import { newId } from '../ids.js';
 import { SECRET_NAMES } from '../log.js';
 import type { Viewer } from './authz.js';
+import { type Audiences, audiencesOf } from './change-audience.js';
 import type { Call } from './context.js';
 import { findEntity } from './entity.js';
 import { type Json, stableStringify, toJson } from './json.js';
@@ -29,7 +30,7 @@ export interface Change {
 /** Columns that say nothing to a reader of the history. */
 const NOISE = new Set(['updatedAt', 'createdAt', 'txId', 'seq']);
 const MAX_TEXT = 4096;
-/** Of one statement: a row has fourteen values, and a statement has room for 32,767. */
+/** Of one statement: a row has sixteen values, and a statement has room for 32,767. */
 const MAX_ROWS = 2000;
 
 /** What differs between two rows, with secrets replaced and long texts cut. Whole rows for creations and deletions. */
@@ -112,6 +113,9 @@ function entry(
   };
 }
 
+/** The id of the entry that tells of each change; a derived one has none. */
+export type EntryIds = ReadonlyMap<Change, string>;
+
 /** Writes the entries of a command that succeeded; one statement for all of them, up to MAX_ROWS. */
 export async function writeAudit(
   tx: Tx,
@@ -120,8 +124,8 @@ export async function writeAudit(
   changes: readonly Change[],
   unchanged: Subject | null,
   actor?: Actor,
-): Promise<void> {
-  await writeAudits(tx, call, action, [{ changes, unchanged, actor }]);
+): Promise<EntryIds> {
+  return writeAudits(tx, call, action, [{ changes, unchanged, actor }]);
 }
 
 /** The same for a command that succeeded for several objects in one transaction. */
@@ -134,19 +138,25 @@ export async function writeAudits(
     unchanged: Subject | null;
     actor?: Actor | undefined;
   }[],
-): Promise<void> {
+): Promise<EntryIds> {
+  const ids = new Map<Change, string>();
+  const told = done.flatMap(({ changes }) => changes.filter((change) => !change.derived));
+  const audiences: Audiences = await audiencesOf(tx, told);
   const data = done.flatMap(({ changes, unchanged, actor }) => {
     const entries = changes
       .filter((change) => !change.derived)
       .map((change) => {
         const details = difference(change.before, change.after);
-        return entry(call, action, subjectOf(change), 'SUCCEEDED', details, actor);
+        const made = entry(call, action, subjectOf(change), 'SUCCEEDED', details, actor);
+        ids.set(change, made.id);
+        return { ...made, ...audiences.get(change) };
       });
     if (entries.length > 0 || !unchanged) return entries;
     return [entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true }, actor)];
   });
   for (let begin = 0; begin < data.length; begin += MAX_ROWS)
     await tx.auditEntry.createMany({ data: data.slice(begin, begin + MAX_ROWS) });
+  return ids;
 }
 
 /** Writes the entry of a command that was refused (DENIED) or could not be done (FAILED), after its transaction has gone. */

@@ -7,7 +7,7 @@ import type { Tx } from '../data/client.js';
 import { UserError, ValidationError } from '../errors.js';
 import { newId } from '../ids.js';
 import { fewAtOnce } from './at-once.js';
-import { writeAudits } from './audit.js';
+import { type EntryIds, writeAudits } from './audit.js';
 import type { BulkAnswer, BulkExecution } from './bulk.js';
 import { admit, type Item } from './bulk-admission.js';
 import type { Outcome } from './command.js';
@@ -77,6 +77,7 @@ async function transactAll<R extends object, V>(
     await announce(
       command.name,
       ran.outcomes.flatMap(({ changed }) => changed),
+      ran.entries,
       services,
     );
     for (const [i, { input, prepared }] of items.entries())
@@ -90,14 +91,15 @@ async function runAll<R extends object, V>(
   tx: Tx,
   { command, call, viewer, keyed, dryRun, view, inputOf }: BulkExecution<R, V>,
   items: readonly Item[],
-): Promise<{ answer: BulkAnswer<R, V>; outcomes: Outcome<R>[] | null }> {
+): Promise<{ answer: BulkAnswer<R, V>; outcomes: Outcome<R>[] | null; entries: EntryIds }> {
   const { services, signal } = call;
   const now = services.clock.now();
   await requireTerm(tx, call.term);
   const known = keyed && (await claimKey(tx, keyed, now));
   if (known) {
     const { ids, results } = known.result as unknown as Known<R>;
-    return { answer: allDone(ids, results, await view(tx, results)), outcomes: null };
+    const answer = allDone(ids, results, await view(tx, results));
+    return { answer, outcomes: null, entries: new Map() };
   }
   const admitted = items.filter((item) => !item.barred);
   for (const item of admitted) item.error = null;
@@ -120,17 +122,18 @@ async function runAll<R extends object, V>(
   if (outcomes.length < items.length) throw new Refused();
   const results = outcomes.map(({ result }) => result);
   if (keyed) await rememberAnswer(tx, keyed, { ids, results } satisfies Known<R>);
+  let entries: EntryIds = new Map();
   if (!dryRun) {
     const done = outcomes.map(({ changed }, i) => ({
       changes: changed,
       unchanged: command.audit === 'changes' ? null : (items[i] as Item).subject,
     }));
-    await writeAudits(tx, call, command.name, done);
+    entries = await writeAudits(tx, call, command.name, done);
   }
   const shown = outcomes.map(({ result, once }) => ({ ...result, ...once }));
   const answer = allDone(ids, shown, await view(tx, shown));
   if (dryRun) throw new DryRunRollback(answer);
-  return { answer, outcomes };
+  return { answer, outcomes, entries };
 }
 
 function allDone<R, V>(

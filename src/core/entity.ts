@@ -5,6 +5,7 @@
 import type { Db, Tx } from '../data/client.js';
 import { NotFoundError } from '../errors.js';
 import type { Prisma } from '../gen/client/client.js';
+import { EVERYONE } from './audience.js';
 import type { Viewer } from './authz.js';
 
 type Row = Record<string, unknown>;
@@ -17,13 +18,15 @@ export interface Delegate {
   count(args: object): Promise<number>;
 }
 
-/** Who sees a row, said twice: as a condition for SQL and as a test of a loaded row. A test proves that they agree. */
+/** Who sees a row, said three times: as a condition for SQL, as a test of a loaded row, and as ids to be kept. A test proves that they agree. */
 export interface Visibility {
   /** `{}` for all rows. */
   where(viewer: Viewer): Where;
   /** The columns and relations that `sees` looks at. */
   readonly needs: Readonly<Record<string, unknown>>;
   sees(viewer: Viewer, row: Row): boolean;
+  /** Who sees it beside administrators: see core/audience.ts. Looks at what `sees` looks at. */
+  audience(row: Row): readonly string[];
 }
 
 export interface Entity {
@@ -86,6 +89,7 @@ export const everyUser: Visibility = {
   where: (viewer) => (viewer.role === 'AGENT' ? NOBODY : {}),
   needs: {},
   sees: (viewer) => viewer.role !== 'AGENT',
+  audience: () => [EVERYONE],
 };
 
 /** Rows that belong to the viewer alone. */
@@ -96,6 +100,7 @@ export function owned(column: string): Visibility {
     needs: { [column]: true },
     sees: (viewer, row) =>
       ADMIN_LIKE(viewer) || (viewer.role !== 'AGENT' && row[column] === viewer.id),
+    audience: (row) => [String(row[column])],
   };
 }
 
@@ -134,7 +139,20 @@ export function ofProject(
       const projectId = row[column];
       return projectId === null ? shared : viewer.projects.has(String(projectId));
     },
+    audience(row) {
+      const projectId = row[column];
+      if (publicColumn && row[publicColumn] === true) return [EVERYONE];
+      if (projectId === null && shared) return [EVERYONE];
+      const own = typeof projectId === 'string' ? [projectId] : [];
+      return shares ? [...new Set([...own, ...sharedWith(row, shares)])] : own;
+    },
   };
+}
+
+/** As a relation when it was loaded, or as the list of ids that a command tells the audit of: that one, where there are both. */
+function sharedWith(row: Row, shares: string): readonly string[] {
+  if (Array.isArray(row.sharedWith)) return row.sharedWith.map(String);
+  return ((row[shares] ?? []) as { projectId: string }[]).map(({ projectId }) => projectId);
 }
 
 /** The rows on one side of a bin; those on the other are there for nobody, whatever the role. */
@@ -148,6 +166,7 @@ export function besideBin(bin: Bin): Visibility {
     },
     needs: { ...anywhere.needs, [column]: true },
     sees: (viewer, row) => isOnSide({ bin }, row) && anywhere.sees(viewer, row),
+    audience: (row) => (isOnSide({ bin }, row) ? anywhere.audience(row) : []),
   };
 }
 
@@ -173,6 +192,11 @@ export function through(
       if (viewer.role === 'AGENT') return false;
       const related = row[relation] as Row | null;
       return related === null ? optional : owner.sees(viewer, related);
+    },
+    audience(row) {
+      const related = row[relation] as Row | null | undefined;
+      if (related) return owner.audience(related);
+      return related === null && optional ? [EVERYONE] : [];
     },
   };
 }

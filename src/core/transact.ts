@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Tx } from '../data/client.js';
 import { newId } from '../ids.js';
-import { type Change, subjectOf, writeAudit } from './audit.js';
+import { type Change, type EntryIds, subjectOf, writeAudit } from './audit.js';
 import { bumpGenerations } from './cache.js';
 import type { Command } from './command.js';
 import type { Call, Services } from './context.js';
@@ -11,6 +11,8 @@ import type { Answer, Execution } from './execute.js';
 import { requireTerm } from './fencing.js';
 import type { ChangeHint } from './hints.js';
 import { claimKey, rememberAnswer } from './idempotency.js';
+
+const NONE: EntryIds = new Map();
 
 /** Thrown to roll a dry run back after its answer has been read. */
 export class DryRunRollback extends Error {
@@ -26,17 +28,19 @@ export async function transact<I extends z.ZodType, R extends object, V>(
   const { services, signal } = call;
   // A retried transaction starts anew: what counts is what its last run returned.
   let changed: readonly Change[] | null = null;
+  let entries: EntryIds = NONE;
   try {
     const answer = await services.data.transaction(
       async (tx) => {
         const ran = await runOnce(tx, execution);
         changed = ran.changed;
+        entries = ran.entries;
         return ran.answer;
       },
       { signal },
     );
     if (changed) {
-      await announce(command.name, changed, services);
+      await announce(command.name, changed, entries, services);
       await followUp(command, call, answer.result, prepared, input);
     }
     return answer;
@@ -50,7 +54,7 @@ export async function transact<I extends z.ZodType, R extends object, V>(
 async function runOnce<I extends z.ZodType, R extends object, V>(
   tx: Tx,
   { command, input, call, viewer, subject, keyed, prepared, options }: Execution<I, R, V>,
-): Promise<{ answer: Answer<R, V>; changed: readonly Change[] | null }> {
+): Promise<{ answer: Answer<R, V>; changed: readonly Change[] | null; entries: EntryIds }> {
   const { services } = call;
   const { dryRun, view } = options;
   const now = services.clock.now();
@@ -58,7 +62,8 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
 
   await requireTerm(tx, call.term);
   const known = keyed && (await claimKey(tx, keyed, now));
-  if (known) return { answer: await answerOf(known.result as unknown as R), changed: null };
+  if (known)
+    return { answer: await answerOf(known.result as unknown as R), changed: null, entries: NONE };
 
   const outcome = await command.run({ tx, viewer, now, newId, services, prepared }, input);
   // An edit that changed nothing gives the row back that it was given: see updateVersioned.
@@ -66,13 +71,14 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
     ({ before, after, derived }) => derived || before !== after,
   );
   if (keyed) await rememberAnswer(tx, keyed, outcome.result);
+  let entries: EntryIds = NONE;
   if (!dryRun) {
     const unchanged = command.audit === 'changes' ? null : subject;
-    await writeAudit(tx, call, command.name, written, unchanged, outcome.actor);
+    entries = await writeAudit(tx, call, command.name, written, unchanged, outcome.actor);
   }
   const answer = await answerOf({ ...outcome.result, ...outcome.once });
   if (dryRun) throw new DryRunRollback(answer);
-  return { answer, changed: written };
+  return { answer, changed: written, entries };
 }
 
 /** What a command wants done after its commit. Never throws: the change is committed. */
@@ -102,6 +108,7 @@ function kindOf({ type, before, after }: Change): ChangeHint['kind'] {
 export async function announce(
   action: string,
   changed: readonly Change[],
+  entries: EntryIds,
   services: Services,
 ): Promise<void> {
   if (changed.length === 0) return;
@@ -111,6 +118,7 @@ export async function announce(
       id: change.id,
       projectId: subjectOf(change).projectId,
       kind: kindOf(change),
+      entry: entries.get(change),
     }),
   );
   try {

@@ -8,6 +8,8 @@ export const UNIQUE_FIELDS: Readonly<Record<string, readonly string[]>> = {
   api_tokens_pkey: ['id'],
   api_tokens_token_hash_key: ['tokenHash'],
   audit_log_pkey: ['id'],
+  audit_log_seq_key: ['seq'],
+  change_feed_pkey: ['id'],
   clusters_name_key: ['name'],
   clusters_pkey: ['id'],
   drs_recommendations_pkey: ['id'],

@@ -7,6 +7,7 @@ import type { Logger } from '../log.js';
 import { assemble, TRANSACTION_TIMEOUT_MS } from './assemble.js';
 import type { Data } from './client.js';
 import { DataUnavailableError } from './errors.js';
+import { BEGIN_IN_MEMORY } from './feed-epoch.js';
 import { Gate } from './gate.js';
 import { preparedDatabase } from './prepared.js';
 import { wasmModule } from './wasm.js';
@@ -29,7 +30,9 @@ async function start(archive: Buffer): Promise<PGlite> {
     pgliteWasmModule: await wasmModule(),
   });
   // The adapter sends times without a zone; the second statement proves that the archive was whole.
-  await database.exec(`SET TIME ZONE 'UTC'; SELECT count(*) FROM _prisma_migrations`);
+  await database.exec(
+    `SET TIME ZONE 'UTC'; SELECT count(*) FROM _prisma_migrations; ${BEGIN_IN_MEMORY}`,
+  );
   return database;
 }
 

@@ -4,6 +4,7 @@
  * so that Prisma's tools agree with us. At an up-to-date database it only reads.
  */
 import { randomUUID } from 'node:crypto';
+import { followCluster } from './feed-epoch.js';
 import { type MigrationSession, type MigrationTarget, openSession } from './migration-session.js';
 import { type Migration, readMigrations } from './migrations.js';
 
@@ -169,6 +170,7 @@ export function runMigrations(
           );
         });
       }
+      await followCluster(session);
       return pending.map(({ name }) => name);
     }),
   );

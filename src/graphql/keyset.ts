@@ -80,7 +80,8 @@ export function planPage(list: List, args: PageArgs, limits: PageLimits): PagePl
   };
 }
 
-function pageSize(
+/** How many to answer with: what was asked for, or the default. Throws BadRequestError naming the argument. */
+export function pageSize(
   asked: number | null | undefined,
   name: string,
   { maxPageSize, defaultPageSize }: PageLimits,

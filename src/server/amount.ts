@@ -86,7 +86,8 @@ export function countObjects(operation: Operation, sizes: PageSizes): number {
     if (/^Bulk.*Result$/.test(type.name)) return inner * bulkSize(field, node, coerced as Values);
     // The parts of a connection are no objects of their own: its page is counted as a whole.
     if (/(Connection|Edge)$/.test(parent.name)) return field.name === 'pageInfo' ? 0 : 1 + inner;
-    return type.name.endsWith('Connection')
+    // So is a page of the change feed, which is no connection.
+    return /(Connection|^ChangesResult)$/.test(type.name)
       ? inner * pageSize(field, node, coerced as Values)
       : 1 + inner;
   }

@@ -43,7 +43,7 @@ describe('after a commit', () => {
     await mutate(stage.admin, 'deleteVirtualMachine', input);
     stop();
     const projectId = stage.project.uuid;
-    expect(hints.map(({ id: _, ...hint }) => hint)).toEqual([
+    expect(hints.map(({ id: _, entry: _told, ...hint }) => hint)).toEqual([
       { type: 'VirtualMachine', projectId, kind: 'DELETED' },
       { type: 'Volume', projectId, kind: 'UPDATED' },
       { type: 'VirtualMachineSnapshot', projectId, kind: 'DELETED' },

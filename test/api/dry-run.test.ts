@@ -1,5 +1,7 @@
 /** Dry runs, of every mutation that the schema has: nothing is written, and the answer is what the real run then gives. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ADMINISTRATORS } from '../../src/core/audience.js';
+import { allEntities, delegateOf, isOnSide } from '../../src/core/entity.js';
 import type { ChangeHint } from '../../src/core/hints.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { changedTables, digest } from '../support/digest.js';
@@ -63,6 +65,38 @@ describe.each(MUTATIONS)('a dry run of %s', (mutation) => {
     await mutate(client, mutation, { ...input, idempotencyKey, dryRun: true });
     const done = await mutate(client, mutation, { ...input, idempotencyKey });
     expect(done).toMatchObject({ dryRun: false });
+  });
+});
+
+// Here, because by now every mutation has really run.
+describe('the audit of all the real runs', () => {
+  it('says of every object that is there who sees it, as the object itself does', async () => {
+    const { db } = world.data;
+    for (const entity of allEntities()) {
+      const select = { id: true, ...entity.visibility.needs };
+      const rows = await delegateOf(db, entity.model).findMany({ select });
+      const entries = await db.auditEntry.findMany({
+        where: {
+          resourceType: entity.type,
+          status: 'SUCCEEDED',
+          details: { not: { unchanged: true } },
+        },
+        orderBy: { seq: 'asc' },
+      });
+      const last = new Map(entries.map((entry) => [entry.resourceId, entry]));
+      for (const row of rows) {
+        const entry = last.get(String(row.id));
+        if (!entry) continue;
+        const seen = isOnSide(entity, row)
+          ? [ADMINISTRATORS, ...entity.visibility.audience(row)]
+          : [];
+        expect([entity.type, entry.action, entry.seenAfter.toSorted()]).toEqual([
+          entity.type,
+          entry.action,
+          seen.toSorted(),
+        ]);
+      }
+    }
   });
 });
 

@@ -285,12 +285,13 @@ describe('somebody who is not signed in', () => {
     },
   );
 
-  it('every field of Query is tried here, but for the server, who asks, and one that waits (see wait-for-task)', async () => {
+  it('every field of Query is tried here, but for the server, who asks, one that waits (see wait-for-task), and changes (see change-feed)', async () => {
     const tried = [...rootLists, ...binLists, ...rootSingles].map(({ field }) => field);
     const others = Object.keys(api.getQueryType()?.getFields() ?? {}).filter(
       (f) => !tried.includes(f),
     );
     expect(others).toEqual([
+      'changes',
       'explainPlacement',
       'planMaintenance',
       'server',
@@ -298,6 +299,7 @@ describe('somebody who is not signed in', () => {
       'waitForTask',
     ]);
     const plans = [
+      '{ changes { __typename } }',
       '{ planMaintenance(nodeId: "x") { remaining } }',
       '{ explainPlacement(input: { virtualMachineId: "x" }) { __typename } }',
     ];

@@ -53,6 +53,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   alert: ['node', 'virtual-machine', 'metrics'],
   drs: ['cluster', 'node', 'virtual-machine', 'metrics'],
   audit: ['user'],
+  'change-feed': ['project', 'audit'],
   'server-info': [],
   report: ['node', 'virtual-machine', 'task', 'metrics'],
 };

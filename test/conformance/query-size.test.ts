@@ -68,6 +68,8 @@ describe('the number of objects', () => {
     ['{ virtualMachines(first: 10) { nodes { id } } }', 10],
     ['{ virtualMachines(last: 7) { edges { cursor node { id } } } }', 14],
     ['{ virtualMachines { nodes { id } } }', 50],
+    ['{ changes { ... on ChangesPage { cursor changes { id object { id } } } } }', 100],
+    ['{ changes(first: 3) { ... on ChangesPage { changes { id } } } }', 3],
     ['{ virtualMachines(first: 10) { totalCount pageInfo { hasNextPage } } }', 0],
     [
       '{ virtualMachines(first: 10) { nodes { volumes(first: 5) { nodes { id } } project { id } } } }',

@@ -57,6 +57,7 @@ export const ACCEPTED: Readonly<Record<string, Row>> = {
   ip_addresses: { network_id: base.user, address: `'10.1.0.9'`, interface_id: base.user },
   interface_security_groups: { interface_id: base.user, security_group_id: base.group },
   audit_log: { id: ID, username: `'u'`, action: `'a'`, resource_type: `'X'` },
+  change_feed: { cluster: `'c'` },
   alerts: { id: ID, severity: `'INFO'`, title: `'t'`, source_type: `'SYSTEM'`, kind: NAME },
   drs_recommendations: {
     id: ID,
@@ -383,8 +384,10 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
   interface_security_groups: { interface_security_groups_pkey: [{}] },
   audit_log: {
     audit_log_pkey: [{ id: base.user }],
+    audit_log_seq_key: [{ seq: '(SELECT min(seq) FROM audit_log)' }],
     audit_log_details_check: objects('details'),
   },
+  change_feed: { change_feed_pkey: [{}], change_feed_id_check: [{ id: '2' }] },
   alerts: {
     alerts_pkey: [{ id: base.user }],
     alerts_open_key: [{ source_type: `'HOST'`, kind: `'disk-full'` }],

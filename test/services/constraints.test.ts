@@ -45,7 +45,9 @@ describe.each<[string, Adapter]>([
       (error: unknown) => error,
     );
 
-  test.each(Object.keys(ACCEPTED))('a proper row of %s is accepted', async (table) => {
+  // The feed's one row is there already.
+  const tables = Object.keys(ACCEPTED).filter((table) => table !== 'change_feed');
+  test.each(tables)('a proper row of %s is accepted', async (table) => {
     // the join tables have no room for a second row between the same two
     const other: Readonly<Record<string, Row>> = {
       project_members: { user_id: base.project },

@@ -18,6 +18,7 @@ const mineOrOfMyProjects: Visibility = {
     if (viewer.role === 'AGENT') return false;
     return userId === viewer.id || (projectId !== null && viewer.projects.has(String(projectId)));
   },
+  audience: ({ userId, projectId }) => [userId, projectId].filter((id) => id !== null).map(String),
 };
 
 export const AuditEntryEntity = defineEntity({

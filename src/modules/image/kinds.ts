@@ -20,9 +20,12 @@ async function write(tx: Tx, task: Task, data: Prisma.ImageUpdateInput): Promise
   return [{ type: 'Image', id: before.id, before, after }];
 }
 
+/** Those it was published to are told apart: the list of them goes with it. */
 export async function removeImage(tx: Tx, image: Image): Promise<Change[]> {
+  const shares = await tx.imageShare.findMany({ where: { imageId: image.id } });
+  const sharedWith = shares.map(({ projectId }) => projectId).sort();
   await tx.image.delete({ where: { id: image.id } });
-  return [{ type: 'Image', id: image.id, before: image, after: null }];
+  return [{ type: 'Image', id: image.id, before: { ...image, sharedWith }, after: null }];
 }
 
 function fail(tx: Tx, task: Task, end: TaskEnd): Promise<Change[]> {

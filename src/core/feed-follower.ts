@@ -1,0 +1,84 @@
+/**
+ * The safety net under hints: follows the change feed and tells this process of every change that it has not heard of. An instance can die
+ * between its commit and its announcement, and messages can be lost on the way; then subscribers here are late, and never left behind.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ADMINISTRATORS } from './audience.js';
+import { bumpGenerations } from './cache.js';
+import type { Services } from './context.js';
+import { allEntities } from './entity.js';
+import { type FeedEntry, feedEnd, readFeed } from './feed.js';
+import type { FeedCursor } from './feed-cursor.js';
+import type { ChangeHint } from './hints.js';
+
+export interface FeedFollower {
+  /** Looks now: hints may have been lost. */
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+const INTERVAL_MS = 2_000;
+const PAGE = 500;
+
+export function followFeed(services: Services): FeedFollower {
+  const { data, hints, ephemeral, log } = services;
+  const stopping = new AbortController();
+  const types = allEntities().map(({ type }) => type);
+  let position: FeedCursor | null = null;
+  let nap = new AbortController();
+
+  /** First the generations, then the hints, as after a commit. */
+  async function tell(entries: readonly FeedEntry[]): Promise<void> {
+    const unheard = entries.filter(({ id }) => !hints.hasHeard(id));
+    if (unheard.length === 0) return;
+    await bumpGenerations(ephemeral, new Set(unheard.map(({ type }) => type))).catch((err) =>
+      log.warn({ err }, 'the cache could not be told of a change'),
+    );
+    hints.deliver(unheard.map(hintOf));
+    log.debug({ changes: unheard.length }, 'told of changes that were not announced');
+  }
+
+  async function look(): Promise<void> {
+    // Nobody else writes to a database in memory.
+    if (data.kind === 'memory') {
+      position = null;
+      return;
+    }
+    position ??= await feedEnd(data.db, '');
+    for (let more = true; more && !stopping.signal.aborted; ) {
+      const page = await readFeed(data.db, position, { ids: [ADMINISTRATORS], types, first: PAGE });
+      if ('stale' in page) {
+        log.warn({ reason: page.stale }, 'the change feed begins anew');
+        await bumpGenerations(ephemeral, new Set(types));
+      } else await tell(page.entries);
+      position = page.end;
+      more = 'stale' in page ? false : page.more;
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      nap = new AbortController();
+      await look().catch((err: unknown) => log.debug({ err }, 'the change feed cannot be read'));
+      if (stopping.signal.aborted) return;
+      await sleep(INTERVAL_MS, undefined, { signal: nap.signal, ref: false }).catch(() => {});
+    }
+  }
+
+  const wake = (): void => nap.abort();
+  const running = run();
+  const stopWatching = ephemeral.onInterruption({ restored: wake });
+  return {
+    wake,
+    async stop() {
+      stopWatching();
+      stopping.abort();
+      wake();
+      await running;
+    },
+  };
+}
+
+function hintOf({ id, type, objectId, projectId, kind }: FeedEntry): ChangeHint {
+  return { type, id: objectId, projectId, kind, entry: id };
+}
