@@ -9,10 +9,12 @@ import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
 import { openInProcessCoordination } from './coordination/in-process.js';
+import { openGenerations } from './core/cache.js';
 import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
+import { TYPES_WITH_TABLES, typesOfTables } from './core/tables.js';
 import type { Data } from './data/client.js';
 import { openData } from './data/open.js';
 import { openInProcessEphemeral } from './ephemeral/in-process.js';
@@ -55,12 +57,16 @@ const CLOSING_MS = 1_000;
 export async function createApp(config: Config, options: AppOptions): Promise<App> {
   const { log, clock = systemClock, cacheDir } = options;
   const subscriptions = new Subscriptions();
+  let forgetAll = (): void => {};
   const opening =
     options.data ??
     openData(config, log, {
       cacheDir,
       // What they have shown so far was in memory, and is gone.
-      onReturn: () => subscriptions.endAll(),
+      onReturn() {
+        subscriptions.endAll();
+        forgetAll();
+      },
     });
   const schema = buildSchema(); // takes the time in which the database opens
   const data = await opening;
@@ -71,6 +77,11 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
   const stopCounting = data.onStatement((_sql, durationMs) =>
     metrics.statements.observe(durationMs / 1000),
   );
+  // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
+  const shared = config.mode === 'dev' || ephemeral.kind === 'redis';
+  const generations = openGenerations({ ephemeral, metrics, log, shared });
+  forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
+  const stopRaising = data.onWrite((tables) => generations.raise(typesOfTables(tables)));
   const services: Services = {
     config,
     log,
@@ -79,6 +90,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     ephemeral,
     coordination,
     hints,
+    generations,
     metrics,
     sessionKey: sessionKey(config, log),
     secrets: createSecretBox(encryptionKey(config)),
@@ -152,6 +164,8 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
   async function closeAll(quiet: Promise<void> | undefined): Promise<void> {
     await quiet;
     await hints.close();
+    stopRaising();
+    generations.close();
     await coordination.close();
     await ephemeral.close();
     stopCounting();

@@ -4,7 +4,9 @@
  * To add a setting, add it here, then refresh the generated files (see render.ts). Nothing else lists them: reading, the environment's
  * names, config.yaml, the reference and `Config` all follow. Section names hold no underscore: `QUANTIX_<SECTION>_<KEY>` has one reading.
  */
+
 import { isAddressRange, isServerUrl, isWebOrigin } from './address.js';
+import { cache } from './cache.js';
 import {
   bytes,
   choice,
@@ -199,6 +201,7 @@ export const model = {
       }),
     },
   },
+  cache,
   agent: {
     about: 'Agents on the hypervisor nodes.',
     keys: {

@@ -3,7 +3,7 @@
 export const ephemeralKeys = {
   /** `hash`: 64 hex digits of the request. */
   apiCache: (hash: string) => `cache:api:${hash}`,
-  /** Rises with every committed change to an object of `type`; cached answers carry the values they were made from. */
+  /** Another one after every committed change to an object of `type`; cached answers carry those they were made under. */
   generation: (type: string) => `cache:api:generation:${type}`,
   /** `id`: the token's id, never the token itself. */
   session: (id: string) => `session:${id}`,

@@ -16,6 +16,7 @@ import { useLimits } from './plugins/use-limits.js';
 import { useNoSuggestions } from './plugins/use-no-suggestions.js';
 import { useOperationMetrics } from './plugins/use-operation-metrics.js';
 import { useRequest } from './plugins/use-request.js';
+import { useResponseCache } from './plugins/use-response-cache.js';
 import { type Subscriptions, useSubscriptionEnd } from './plugins/use-subscription-end.js';
 import { currentRequestId, factsOf, type Session } from './request.js';
 
@@ -70,6 +71,7 @@ export function makeYoga({
       useDeadline(config),
       useOperationMetrics(services),
       useDegraded(services),
+      useResponseCache(services, schema),
       useSubscriptionEnd(subscriptions),
     ],
     // Over WebSocket the context is complete already.

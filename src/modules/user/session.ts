@@ -13,9 +13,14 @@ export interface SessionClaims {
   readonly sessionId: string;
   readonly userId: string;
   readonly expiresAt: Date;
+  /** The generations of the types that were asked for; null when they are not to be had. */
+  readonly marks: readonly string[] | null;
 }
 
-type SessionServices = Pick<Services, 'config' | 'sessionKey' | 'ephemeral' | 'clock' | 'log'>;
+type SessionServices = Pick<
+  Services,
+  'config' | 'sessionKey' | 'ephemeral' | 'generations' | 'clock' | 'log'
+>;
 
 /** Makes the token of a new session; `openSession` makes it live. */
 export async function signSession(
@@ -54,12 +59,13 @@ export async function endSession(services: SessionServices, sessionId: string): 
   await services.ephemeral.delete(ephemeralKeys.session(sessionId));
 }
 
-/** The session that a token speaks for, or null when it is forged, expired or ended. */
+/** The session that a token speaks for, or null when it is forged, expired or ended. `types`: whose generations to bring along. */
 export async function verifySession(
   services: SessionServices,
   token: string,
+  types: readonly string[],
 ): Promise<SessionClaims | null> {
-  let claims: SessionClaims;
+  let claims: Omit<SessionClaims, 'marks'>;
   try {
     const { payload } = await jwtVerify(token, services.sessionKey, {
       algorithms: [ALGORITHM],
@@ -77,11 +83,11 @@ export async function verifySession(
     return null;
   }
   try {
-    return (await services.ephemeral.get(ephemeralKeys.session(claims.sessionId))) === null
-      ? null
-      : claims;
+    const key = ephemeralKeys.session(claims.sessionId);
+    const { marks, values } = await services.generations.read(types, [key]);
+    return values[0] === null ? null : { ...claims, marks };
   } catch (err) {
     services.log.warn({ err }, 'sessions cannot be looked up; the signature counts');
-    return claims;
+    return { ...claims, marks: null };
   }
 }
