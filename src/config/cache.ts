@@ -12,7 +12,6 @@ export const cache = {
     ttl: duration({
       default: '60s',
       min: '50ms',
-      max: '5m',
       description: 'How long an answer is kept at most, give or take a tenth.',
     }),
     max_entry_bytes: bytes({

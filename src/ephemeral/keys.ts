@@ -24,6 +24,6 @@ export const ephemeralTtlMs = {
   nodeMetrics: 30_000,
   rateLimit: 60_000,
   consoleTicket: 60_000,
-  /** Longer than any cached answer may live, so that a forgotten generation can match nothing. */
+  /** A generation that has gone makes what was kept under it stale: longer than answers are kept, or they would be kept in vain. */
   generation: 10 * 60_000,
 } as const;

@@ -17,7 +17,7 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { OperationFacts } from '../../core/context.js';
 import { describeOperation } from '../plugins/use-operation-metrics.js';
-import { declaredTouches, inputMarks, isUncacheable, typesBehind } from './touched.js';
+import { declaredTouches, inputMarks, isUncacheable, typesBehind, withNeeds } from './touched.js';
 
 export interface CacheableDocument {
   /** Of the text. */
@@ -141,8 +141,11 @@ class Walk {
       this.#cacheable = false;
       return;
     }
-    for (const each of [...typesBehind(this.schema, type), ...declaredTouches(field)])
-      this.#types.add(each);
+    const touched = [
+      ...typesBehind(this.schema, type),
+      ...declaredTouches(field).flatMap(withNeeds),
+    ];
+    for (const each of touched) this.#types.add(each);
     for (const argument of field.args.filter((a) => given.includes(a.name))) {
       const { touches, uncacheable } = inputMarks(argument);
       for (const each of touches) this.#types.add(each);
