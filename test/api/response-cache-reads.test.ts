@@ -14,14 +14,17 @@ import { askAnew, cacheableDocuments, kept } from '../support/caching.js';
 import type { Client } from '../support/client.js';
 import { populate } from '../support/populate.js';
 import { binLists, nodeTypes, rootLists, rootSingles } from '../support/schema-walk.js';
+import { createTestClock, type TestClock } from '../support/test-clock.js';
 
 const find = documentFinder(buildSchema(), 2000);
 
+let clock: TestClock;
 let world: TestApp;
 let ids: Readonly<Record<string, readonly string[]>>;
 const clients: Record<string, Client> = {};
 beforeAll(async () => {
-  world = await createTestApp();
+  clock = createTestClock();
+  world = await createTestApp({ clock });
   ({ ids } = await populate(world.data));
   await world.seed.user('ADMIN', { username: 'zoe' });
   const mia = await world.seed.user('OPERATOR', { username: 'mia' });
@@ -100,4 +103,17 @@ describe.each(['administrator', 'member'])('for the %s', (who) => {
       await unheard(who, '{ viewer { name user { username memberships { username role } } } }'),
     ).toEqual([]);
   });
+});
+
+it('nothing that is kept changes with the clock alone', async () => {
+  const client = clients.administrator as Client;
+  const all = Object.values(cacheableDocuments());
+  const answers = async () => {
+    const found: unknown[] = [];
+    for (const query of all) found.push((await askAnew(client, query)).data);
+    return found;
+  };
+  const before = await answers();
+  clock.advance(60 * 60_000);
+  expect(await answers()).toEqual(before);
 });

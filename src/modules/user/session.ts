@@ -3,7 +3,9 @@
  * Deleting the record ends the session; when the ephemeral store does not answer, the signature alone counts.
  */
 import { jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
 import type { Services } from '../../core/context.js';
+import { hashToken } from '../../core/tokens.js';
 import { ephemeralKeys } from '../../ephemeral/keys.js';
 
 const ISSUER = 'quantix-vdc';
@@ -59,29 +61,52 @@ export async function endSession(services: SessionServices, sessionId: string): 
   await services.ephemeral.delete(ephemeralKeys.session(sessionId));
 }
 
+type Claims = Omit<SessionClaims, 'marks'>;
+
+/**
+ * What tokens were found to say, by their hash and by the key that verified them: a signature that was good once stays so, and
+ * verifying it costs more than the rest of a cached answer. Whether the session still counts is asked every time.
+ */
+const verified = new WeakMap<Uint8Array, LRUCache<string, Claims>>();
+const MAX_VERIFIED = 10_000;
+
+async function claimsOf(
+  { sessionKey, clock }: SessionServices,
+  token: string,
+): Promise<Claims | null> {
+  const known = verified.get(sessionKey) ?? new LRUCache<string, Claims>({ max: MAX_VERIFIED });
+  verified.set(sessionKey, known);
+  const hash = hashToken(token);
+  const before = known.get(hash);
+  if (before) return before.expiresAt > clock.now() ? before : null;
+  try {
+    const { payload } = await jwtVerify(token, sessionKey, {
+      algorithms: [ALGORITHM],
+      issuer: ISSUER,
+      audience: ISSUER,
+      requiredClaims: ['sub', 'jti', 'exp'],
+      currentDate: clock.now(),
+    });
+    const claims = {
+      sessionId: payload.jti ?? '',
+      userId: payload.sub ?? '',
+      expiresAt: new Date((payload.exp ?? 0) * 1000),
+    };
+    known.set(hash, claims);
+    return claims;
+  } catch {
+    return null;
+  }
+}
+
 /** The session that a token speaks for, or null when it is forged, expired or ended. `types`: whose generations to bring along. */
 export async function verifySession(
   services: SessionServices,
   token: string,
   types: readonly string[],
 ): Promise<SessionClaims | null> {
-  let claims: Omit<SessionClaims, 'marks'>;
-  try {
-    const { payload } = await jwtVerify(token, services.sessionKey, {
-      algorithms: [ALGORITHM],
-      issuer: ISSUER,
-      audience: ISSUER,
-      requiredClaims: ['sub', 'jti', 'exp'],
-      currentDate: services.clock.now(),
-    });
-    claims = {
-      sessionId: payload.jti ?? '',
-      userId: payload.sub ?? '',
-      expiresAt: new Date((payload.exp ?? 0) * 1000),
-    };
-  } catch {
-    return null;
-  }
+  const claims = await claimsOf(services, token);
+  if (!claims) return null;
   try {
     const key = ephemeralKeys.session(claims.sessionId);
     const { marks, values } = await services.generations.read(types, [key]);
