@@ -78,8 +78,8 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     metrics.statements.observe(durationMs / 1000),
   );
   // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
-  const shared = config.mode === 'dev' || ephemeral.kind === 'redis';
-  const generations = openGenerations({ ephemeral, metrics, log, shared });
+  const isShared = () => config.mode === 'dev' || ephemeral.kind === 'redis';
+  const generations = openGenerations({ ephemeral, metrics, log, isShared });
   forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
   const stopRaising = data.onWrite((tables) => generations.raise(typesOfTables(tables)));
   const services: Services = {

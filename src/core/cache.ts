@@ -48,14 +48,14 @@ export interface GenerationsOptions {
   readonly ephemeral: Ephemeral;
   readonly metrics: Metrics;
   readonly log: Logger;
-  readonly shared: boolean;
+  readonly isShared: () => boolean;
 }
 
 export function openGenerations({
   ephemeral,
   metrics,
   log,
-  shared,
+  isShared,
 }: GenerationsOptions): Generations {
   const owed = new Set<string>();
   /** Of marks that are missing: those who find so at the same time are to get the same. */
@@ -94,7 +94,9 @@ export function openGenerations({
 
   return {
     raise,
-    shared,
+    get shared() {
+      return isShared();
+    },
     async read(types, keys = []) {
       const found = await ephemeral.getMany([
         ...types.map((type) => ephemeralKeys.generation(type)),

@@ -93,7 +93,8 @@ class Walk {
     selectionSet,
   }: OperationDefinitionNode): Pick<CacheableDocument, 'types' | 'unless'> | null {
     this.#visit(selectionSet, this.schema.getQueryType());
-    if (!this.#cacheable) return null;
+    // What touches no rows is answered as fast without.
+    if (!this.#cacheable || this.#types.size === 0) return null;
     return { types: [...this.#types].sort(), unless: [...this.#unless] };
   }
 

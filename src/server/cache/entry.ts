@@ -12,7 +12,8 @@ export interface Question {
   /** Hash of the document's text. */
   readonly document: string;
   readonly operationName: string | null;
-  readonly variables: unknown;
+  /** As `variablesText` writes them. */
+  readonly variables: string;
 }
 
 export interface Entry {
@@ -24,13 +25,19 @@ export interface Entry {
   readonly data: string;
 }
 
-/**
- * Whoever gets the same key sees the same: the same person, with the same role and memberships.
- * Throws when the variables are nested too deep to be written down.
- */
+/** The same text for the same variables; null when they are nested too deep to be written down. */
+export function variablesText(variables: unknown): string | null {
+  try {
+    return stableStringify(variables ?? {});
+  } catch {
+    return null;
+  }
+}
+
+/** Whoever gets the same key sees the same: the same person, with the same role and memberships. */
 export function entryKey({ server, viewer, document, operationName, variables }: Question): string {
   const who = [viewer.id, viewer.name, viewer.role, [...viewer.projects].sort()];
-  const said = stableStringify([VERSION, server, who, document, operationName, variables ?? {}]);
+  const said = stableStringify([VERSION, server, who, document, operationName, variables]);
   return ephemeralKeys.apiCache(createHash('sha256').update(said).digest('hex'));
 }
 

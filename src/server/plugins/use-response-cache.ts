@@ -9,7 +9,7 @@ import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
 import { stableStringify } from '../../core/json.js';
 import { type CacheableDocument, documentFinder } from '../cache/document.js';
-import { type Entry, entryKey, readEntry, writeEntry } from '../cache/entry.js';
+import { type Entry, entryKey, readEntry, variablesText, writeEntry } from '../cache/entry.js';
 import { type Flight, Flights } from '../cache/flights.js';
 import { factsOf } from '../request.js';
 import type { ServerContext } from '../yoga.js';
@@ -56,19 +56,19 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
   ): Promise<Entry | null> {
     const viewer = factsOf(request).authentication?.viewer;
     if (!viewer || viewer.role === 'AGENT') return null;
-    const variables = stableStringify(params.variables ?? {});
-    if (document.unless.some((name) => variables.includes(name))) return null;
+    const variables = variablesText(params.variables);
+    if (variables === null || document.unless.some((name) => variables.includes(name))) return null;
     const key = entryKey({
       server: settings(),
       viewer,
       document: document.hash,
       operationName: params.operationName ?? null,
-      variables: params.variables,
+      variables,
     });
     const fresh = directives(request).has('no-cache');
     const note = (marks: string, flight?: Flight): void => {
       misses.set(request, { key, marks, at: clock.now().getTime(), flight });
-      request.signal.addEventListener('abort', () => flight?.land(null), { once: true });
+      if (flight) request.signal.addEventListener('abort', () => flight.land(null), { once: true });
     };
     for (let waits = 0; ; waits += 1) {
       const read = await generations.read(document.types, [key]);
