@@ -4,13 +4,14 @@
  * A hit is not parsed, not validated, not executed, and not written as JSON again. Never kept: errors, mutations, subscriptions,
  * introspection, what nobody signed in asks, what is marked `uncacheable` in the schema, and all that comes over WebSocket.
  */
-import type { ExecutionResult, GraphQLSchema } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
 import { stableStringify } from '../../core/json.js';
 import { type CacheableDocument, documentFinder } from '../cache/document.js';
 import { type Entry, entryKey, readEntry, variablesText, writeEntry } from '../cache/entry.js';
 import { type Flight, Flights } from '../cache/flights.js';
+import { type Answer, answer, directives, mayAsk } from '../cache/request.js';
 import { factsOf } from '../request.js';
 import type { ServerContext } from '../yoga.js';
 
@@ -21,9 +22,6 @@ interface Miss {
   readonly at: number;
   readonly flight: Flight | undefined;
 }
-
-/** What the serializer takes from a result beside its data. */
-type Answer = ExecutionResult & { stringify?: (result: ExecutionResult) => string };
 
 /** So many times somebody waits for an answer that others began; then it is found alone. */
 const WAITS = 2;
@@ -166,34 +164,3 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
 
 /** A tenth more than asked for, as the store may keep it. */
 const longest = (ttlMs: number): number => ttlMs * 1.1;
-
-/** With the data as it was written down before. Whatever adds extensions later is heard. */
-function answer(text: string, extensions: Record<string, unknown>): Answer {
-  return {
-    extensions,
-    stringify: (result) => {
-      const more = result.extensions ? `,"extensions":${JSON.stringify(result.extensions)}` : '';
-      return `{"data":${text}${more}}`;
-    },
-  };
-}
-
-function directives(request: Request): ReadonlySet<string> {
-  const header = request.headers.get('cache-control') ?? '';
-  return new Set(header.split(',').map((directive) => directive.trim().toLowerCase()));
-}
-
-/** What is not well said is left to the engine, which refuses it in its own words. */
-function mayAsk(
-  request: Request,
-  params: GraphQLParams,
-): params is GraphQLParams & { query: string } {
-  const { query, operationName, variables } = params as Record<string, unknown>;
-  return (
-    typeof query === 'string' &&
-    (operationName == null || typeof operationName === 'string') &&
-    (variables == null || (typeof variables === 'object' && !Array.isArray(variables))) &&
-    !request.headers.get('accept')?.includes('text/event-stream') &&
-    !directives(request).has('no-store')
-  );
-}
