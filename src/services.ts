@@ -4,10 +4,12 @@ import { type Clock, systemClock } from './clock.js';
 import type { Config } from './config/model.js';
 import type { Coordination, Instance } from './coordination/coordination.js';
 import { openCoordination } from './coordination/open.js';
+import { openGenerations } from './core/cache.js';
 import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
+import { TYPES_WITH_TABLES, typesOfTables } from './core/tables.js';
 import type { Data } from './data/client.js';
 import { openData } from './data/open.js';
 import type { Ephemeral } from './ephemeral/ephemeral.js';
@@ -43,9 +45,14 @@ export async function openServices(
   const { log, clock = systemClock, cacheDir, alone = false } = options;
   const shared: Config = alone ? { ...config, mode: 'dev' } : config;
   const metrics = createMetrics();
+  let forgetAll = (): void => {};
+  const onReturn = (): void => {
+    options.onReturn?.();
+    forgetAll();
+  };
   let mayLead = () => config.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
   const opening = {
-    data: options.data ?? openData(config, log, { cacheDir, onReturn: options.onReturn }),
+    data: options.data ?? openData(config, log, { cacheDir, onReturn }),
     coordination: openCoordination(shared, {
       instance: instanceOf(config, clock),
       mayLead: () => mayLead(),
@@ -59,6 +66,11 @@ export async function openServices(
   const stopCounting = data.onStatement((_sql, durationMs) =>
     metrics.statements.observe(durationMs / 1000),
   );
+  // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
+  const isShared = () => config.mode === 'dev' || ephemeral.kind === 'redis';
+  const generations = openGenerations({ ephemeral, metrics, log, isShared });
+  forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
+  const stopRaising = data.onWrite((tables) => generations.raise(typesOfTables(tables)));
   const services: Services = {
     config,
     log,
@@ -67,6 +79,7 @@ export async function openServices(
     ephemeral,
     coordination,
     hints,
+    generations,
     metrics,
     sessionKey: sessionKey(config, log, alone),
     secrets: createSecretBox(encryptionKey(config)),
@@ -89,6 +102,8 @@ export async function openServices(
     },
     async close() {
       await hints.close();
+      stopRaising();
+      generations.close();
       await coordination.close();
       await ephemeral.close();
       stopCounting();

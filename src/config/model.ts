@@ -5,6 +5,7 @@
  * names, config.yaml, the reference and `Config` all follow. Section names hold no underscore: `QUANTIX_<SECTION>_<KEY>` has one reading.
  */
 import { isAddressRange, isHostAndPort, isWebOrigin } from './address.js';
+import { cache } from './cache.js';
 import { etcd } from './etcd.js';
 import {
   choice,
@@ -178,6 +179,7 @@ export const model = {
       }),
     },
   },
+  cache,
   agent: {
     about: 'Agents on the hypervisor nodes.',
     keys: {

@@ -7,6 +7,7 @@ import type { Data } from '../data/client.js';
 import type { Ephemeral } from '../ephemeral/ephemeral.js';
 import type { Logger } from '../log.js';
 import type { Viewer } from './authz.js';
+import type { Generations } from './cache.js';
 import type { HintBus } from './hints.js';
 import type { Metrics } from './metrics.js';
 import type { SecretBox } from './secrets.js';
@@ -20,6 +21,7 @@ export interface Services {
   readonly coordination: Coordination;
   readonly ephemeral: Ephemeral;
   readonly hints: HintBus;
+  readonly generations: Generations;
   readonly metrics: Metrics;
   /** Signs and verifies session tokens. */
   readonly sessionKey: Uint8Array;

@@ -4,7 +4,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ADMINISTRATORS } from './audience.js';
-import { bumpGenerations } from './cache.js';
 import type { Services } from './context.js';
 import { allEntities } from './entity.js';
 import { type FeedEntry, feedEnd, readFeed } from './feed.js';
@@ -21,7 +20,7 @@ const INTERVAL_MS = 2_000;
 const PAGE = 500;
 
 export function followFeed(services: Services): FeedFollower {
-  const { data, hints, ephemeral, log } = services;
+  const { data, hints, generations, ephemeral, log } = services;
   const stopping = new AbortController();
   const types = allEntities().map(({ type }) => type);
   let position: FeedCursor | null = null;
@@ -31,9 +30,7 @@ export function followFeed(services: Services): FeedFollower {
   async function tell(entries: readonly FeedEntry[]): Promise<void> {
     const unheard = entries.filter(({ id }) => !hints.hasHeard(id));
     if (unheard.length === 0) return;
-    await bumpGenerations(ephemeral, new Set(unheard.map(({ type }) => type))).catch((err) =>
-      log.warn({ err }, 'the cache could not be told of a change'),
-    );
+    await generations.raise(new Set(unheard.map(({ type }) => type)));
     hints.deliver(unheard.map(hintOf));
     log.debug({ changes: unheard.length }, 'told of changes that were not announced');
   }
@@ -49,7 +46,7 @@ export function followFeed(services: Services): FeedFollower {
       const page = await readFeed(data.db, position, { ids: [ADMINISTRATORS], types, first: PAGE });
       if ('stale' in page) {
         log.warn({ reason: page.stale }, 'the change feed begins anew');
-        await bumpGenerations(ephemeral, new Set(types));
+        await generations.raise(new Set(types));
       } else await tell(page.entries);
       position = page.end;
       more = 'stale' in page ? false : page.more;

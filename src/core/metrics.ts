@@ -78,6 +78,12 @@ export function createMetrics() {
       help: 'Invalidations or announcements that failed after a commit',
       registers,
     }),
+    responseCache: new Counter({
+      name: 'quantix_response_cache_total',
+      help: 'Queries that may be answered from the cache, by what became of it (hit, shared, miss, bypass, unavailable)',
+      labelNames: ['outcome'],
+      registers,
+    }),
     controllerRuns: new Counter({
       name: 'quantix_controller_runs_total',
       help: 'Rounds of each controller by outcome',

@@ -3,7 +3,6 @@ import type { z } from 'zod';
 import type { Tx } from '../data/client.js';
 import { newId } from '../ids.js';
 import { type Change, type EntryIds, subjectOf, writeAudit } from './audit.js';
-import { bumpGenerations } from './cache.js';
 import type { Command } from './command.js';
 import type { Call, Services } from './context.js';
 import { findEntity, isOnSide } from './entity.js';
@@ -104,7 +103,7 @@ function kindOf({ type, before, after }: Change): ChangeHint['kind'] {
   return is ? (was ? 'UPDATED' : 'CREATED') : 'DELETED';
 }
 
-/** First the generations, then the hints: whoever hears of a change must not read the old copy. Never throws: the change is committed. */
+/** The commit itself has replaced the generations: whoever hears of a change must not read the old copy. Never throws: the change is committed. */
 export async function announce(
   action: string,
   changed: readonly Change[],
@@ -122,7 +121,6 @@ export async function announce(
     }),
   );
   try {
-    await bumpGenerations(services.ephemeral, new Set(hints.map((hint) => hint.type)));
     await services.hints.announce(hints);
   } catch (err) {
     services.metrics.afterCommitFailures.inc();

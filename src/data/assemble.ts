@@ -52,6 +52,7 @@ export function assemble(parts: Parts): Data {
     transaction: transactionRunner({ db, gate, log }),
     statements: () => statementLog.count,
     onStatement: (listener) => statementLog.listen(listener),
+    onWrite: (listener) => statementLog.listenToWrites(listener),
     ping: () => statementLog.track(() => parts.ping()),
     pool: () => parts.pool(),
     close: () => (closing ??= close()),

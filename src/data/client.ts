@@ -28,6 +28,9 @@ export interface PoolState {
 /** Called after each statement, also after a failed one. `durationMs` includes waiting for a connection. */
 export type StatementListener = (sql: string, durationMs: number) => void;
 
+/** Called with the names of the tables after they were written, and waited for before the writer hears of it. Must not reject. */
+export type WriteListener = (tables: ReadonlySet<string>) => Promise<void>;
+
 export interface Data {
   readonly kind: 'postgres' | 'memory';
   /** Whether what is written survives the process. */
@@ -50,6 +53,11 @@ export interface Data {
   statements(): number;
   /** Calls `listener` for each statement until the returned function is called. For tests and metrics. */
   onStatement(listener: StatementListener): () => void;
+  /**
+   * Calls `listener` after every commit, whoever wrote, until the returned function is called: also when it is not known whether
+   * the commit came through. Tables that follow by their foreign keys are named, too. A statement that says UNSEEN is left out.
+   */
+  onWrite(listener: WriteListener): () => void;
   /** Resolves when the database answers, rejects with DataUnavailableError when it does not. */
   ping(): Promise<void>;
   pool(): PoolState;

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.js';
-import type { Data, StatementListener } from './client.js';
+import type { Data, StatementListener, WriteListener } from './client.js';
 
 export interface FallbackOptions {
   readonly memory: Data;
@@ -21,6 +21,7 @@ export function withReturn(options: FallbackOptions): Data {
   const { memory, log } = options;
   const closing = new AbortController();
   const listeners = new Map<StatementListener, () => void>();
+  const writeListeners = new Map<WriteListener, () => void>();
   let current = memory;
   let earlier = 0; // statements of the database that was left
 
@@ -30,6 +31,10 @@ export function withReturn(options: FallbackOptions): Data {
     for (const [listener, stop] of listeners) {
       stop();
       listeners.set(listener, postgres.onStatement(listener));
+    }
+    for (const [listener, stop] of writeListeners) {
+      stop();
+      writeListeners.set(listener, postgres.onWrite(listener));
     }
     log.warn('PostgreSQL is back: what was written to memory meanwhile is dropped');
     options.onReturn?.();
@@ -68,6 +73,13 @@ export function withReturn(options: FallbackOptions): Data {
       return () => {
         listeners.get(listener)?.();
         listeners.delete(listener);
+      };
+    },
+    onWrite(listener) {
+      writeListeners.set(listener, current.onWrite(listener));
+      return () => {
+        writeListeners.get(listener)?.();
+        writeListeners.delete(listener);
       };
     },
     ping: () => current.ping(),

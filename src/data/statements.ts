@@ -5,21 +5,23 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { SqlDriverAdapterFactory } from '@prisma/client/runtime/client';
-import type { StatementListener } from './client.js';
+import type { StatementListener, WriteListener } from './client.js';
 import {
   DataUnavailableError,
   isConnectionFailure,
   isEndedSession,
   TransactionAbortedError,
 } from './errors.js';
+import { tablesWritten } from './writes.js';
 
 type Adapter = Awaited<ReturnType<SqlDriverAdapterFactory['connect']>>;
 type Transaction = Awaited<ReturnType<Adapter['startTransaction']>>;
 type Query = Parameters<Adapter['queryRaw']>[0];
 
-/** Counts statements, tells listeners of them, and knows when none runs. */
+/** Counts statements, tells listeners of them and of what was written, and knows when none runs. */
 export class StatementLog {
   readonly #listeners = new Set<StatementListener>();
+  readonly #writeListeners = new Set<WriteListener>();
   readonly #onIdle: (() => void)[] = [];
   #count = 0;
   #running = 0;
@@ -32,6 +34,17 @@ export class StatementLog {
   listen(listener: StatementListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  listenToWrites(listener: WriteListener): () => void {
+    this.#writeListeners.add(listener);
+    return () => this.#writeListeners.delete(listener);
+  }
+
+  /** To be waited for before anybody hears that these tables were written. */
+  async written(tables: ReadonlySet<string>): Promise<void> {
+    if (tables.size === 0) return;
+    await Promise.all([...this.#writeListeners].map((listener) => listener(tables)));
   }
 
   /**
@@ -81,13 +94,18 @@ const isCommit = (query: Query): boolean => query.sql === 'COMMIT';
  */
 function watchTransaction(inner: Transaction, log: StatementLog): Transaction {
   const endsItself = inner.options.usePhantomQuery;
+  const tables = new Set<string>();
   let failure: unknown;
+  let committing = false;
 
   async function send<T>(query: Query, method: 'queryRaw' | 'executeRaw'): Promise<T> {
+    for (const table of tablesWritten(query.sql)) tables.add(table);
     try {
       return await log.run(query.sql, () => inner[method](query) as Promise<T>);
     } catch (error) {
       failure ??= error;
+      // Lost on its way, a COMMIT may have been heard all the same; and nobody may call commit() any more.
+      if (committing) await log.written(tables);
       throw error;
     }
   }
@@ -98,14 +116,29 @@ function watchTransaction(inner: Transaction, log: StatementLog): Transaction {
     options: inner.options,
     queryRaw: (query) => send(query, 'queryRaw'),
     async executeRaw(query) {
-      if (failure === undefined || !isCommit(query)) return send(query, 'executeRaw');
+      if (failure === undefined || !isCommit(query)) {
+        committing = isCommit(query);
+        return send(query, 'executeRaw');
+      }
       // Prisma only frees the connection after this, so it must not be left inside the failed transaction.
       await send({ ...query, sql: 'ROLLBACK' }, 'executeRaw');
       throw new TransactionAbortedError({ cause: failure });
     },
     async commit() {
-      if (!endsItself) return inner.commit();
-      if (failure === undefined) return log.run('COMMIT', () => inner.commit());
+      // What was written is told when the connection is free again: others may be waiting for it.
+      if (!endsItself) {
+        await inner.commit();
+        if (committing) await log.written(tables);
+        return;
+      }
+      if (failure === undefined) {
+        try {
+          await log.run('COMMIT', () => inner.commit());
+        } finally {
+          await log.written(tables);
+        }
+        return;
+      }
       await log.run('ROLLBACK', () => inner.rollback());
       throw new TransactionAbortedError({ cause: failure });
     },
@@ -145,11 +178,19 @@ const isRead = (query: Query): boolean => /^\s*SELECT\b/i.test(query.sql);
 
 function watchAdapter(inner: Adapter, log: StatementLog): Adapter {
   const read = (query: Query) => log.run(query.sql, () => inner.queryRaw(query));
+  /** A statement that is a transaction of its own. After a failure it is not known whether it came through. */
+  async function write<T>(query: Query, send: (query: Query) => Promise<T>): Promise<T> {
+    try {
+      return await send(query);
+    } finally {
+      await log.written(tablesWritten(query.sql));
+    }
+  }
   const watched: Adapter = {
     provider: inner.provider,
     adapterName: inner.adapterName,
-    queryRaw: (query) => (isRead(query) ? onLiveSession(() => read(query)) : read(query)),
-    executeRaw: (query) => log.run(query.sql, () => inner.executeRaw(query)),
+    queryRaw: (query) => (isRead(query) ? onLiveSession(() => read(query)) : write(query, read)),
+    executeRaw: (query) => write(query, () => log.run(query.sql, () => inner.executeRaw(query))),
     executeScript: (script) => inner.executeScript(script),
     dispose: () => inner.dispose(),
     async startTransaction(isolationLevel) {

@@ -3,7 +3,7 @@
 export const ephemeralKeys = {
   /** `hash`: 64 hex digits of the request. */
   apiCache: (hash: string) => `cache:api:${hash}`,
-  /** Rises with every committed change to an object of `type`; cached answers carry the values they were made from. */
+  /** Another one after every committed change to an object of `type`; cached answers carry those they were made under. */
   generation: (type: string) => `cache:api:generation:${type}`,
   /** `id`: the token's id, never the token itself. */
   session: (id: string) => `session:${id}`,
@@ -34,7 +34,7 @@ export const ephemeralTtlMs = {
   nodeMetrics: 30_000,
   rateLimit: 60_000,
   consoleTicket: 60_000,
-  /** Longer than any cached answer may live, so that a forgotten generation can match nothing. */
+  /** A generation that has gone makes what was kept under it stale: longer than answers are kept, or they would be kept in vain. */
   generation: 10 * 60_000,
 } as const;
 
@@ -44,14 +44,14 @@ export const isToldLate = (channel: string): boolean => channel !== ephemeralCha
 /**
  * What becomes of a key while Redis is away.
  * - keep: this process keeps it, and tells Redis when that is back
- * - count: as keep, but what is told is that it was counted
+ * - tell: as keep, but until then nobody can know it: others may have written it as well
  * - here: this process keeps it, for itself
  * - nothing: it would be wrong without Redis (answers that others may have made stale)
  */
-export type OutageRule = 'keep' | 'count' | 'here' | 'nothing';
+export type OutageRule = 'keep' | 'tell' | 'here' | 'nothing';
 
 export function outageRule(key: string): OutageRule {
-  if (key.startsWith('cache:api:generation:')) return 'count';
+  if (key.startsWith('cache:api:generation:')) return 'tell';
   if (key.startsWith('cache:api:')) return 'nothing';
   return /^\w*limit:/.test(key) ? 'here' : 'keep';
 }

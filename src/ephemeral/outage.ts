@@ -34,6 +34,9 @@ export interface Supervised extends Ephemeral {
   opened(ms: number): Promise<boolean>;
 }
 
+const UNKNOWN: ReadonlySet<OutageRule> = new Set(['nothing', 'tell']);
+const TOLD: ReadonlySet<OutageRule> = new Set(['keep', 'tell']);
+
 export function openSupervised(redis: RedisOptions, options: OutageOptions): Supervised {
   const { observer, heartbeatMs } = options;
   const bus = openInProcessEphemeral();
@@ -121,20 +124,14 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
     throw new EphemeralUnavailableError(reason ?? undefined);
   };
   const known = (key: string): string | null => {
-    const value = outbox.read(key);
+    const value = UNKNOWN.has(outageRule(key)) ? undefined : outbox.read(key);
     return value === undefined ? unknown() : value;
   };
-  const count = async (key: string, ttlMs: number) => {
-    const counted = await here.count(key, ttlMs);
-    if (outageRule(key) === 'count') outbox.count(key, ttlMs);
-    return counted;
-  };
-  const shared: ReadonlySet<OutageRule> = new Set(['nothing', 'count']);
   const counted = (key: string, ttlMs: number) =>
     or(
       'count',
       () => store.count(key, ttlMs),
-      () => count(key, ttlMs),
+      () => here.count(key, ttlMs),
     );
 
   return {
@@ -155,7 +152,7 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
         'get',
         () => store.getMany(keys),
         () =>
-          keys.some((key) => shared.has(outageRule(key)))
+          keys.some((key) => UNKNOWN.has(outageRule(key)))
             ? unknown()
             : keys.map((key) => outbox.read(key) ?? null),
       ),
@@ -164,7 +161,7 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
         'set',
         () => store.set(key, value, ttlMs),
         () => {
-          if (outageRule(key) === 'keep') outbox.set(key, value, ttlMs);
+          if (TOLD.has(outageRule(key))) outbox.set(key, value, ttlMs);
         },
       ),
     delete: (key) =>

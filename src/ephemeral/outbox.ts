@@ -11,10 +11,9 @@ const BATCH = 500;
 
 type Entry =
   | { readonly kind: 'set'; readonly value: string; readonly endsAt: number }
-  | { readonly kind: 'delete' }
-  | { readonly kind: 'count'; readonly ttlMs: number };
+  | { readonly kind: 'delete' };
 
-type Target = Pick<RedisStore, 'set' | 'delete' | 'count' | 'publish'>;
+type Target = Pick<RedisStore, 'set' | 'delete' | 'publish'>;
 
 export class Outbox {
   readonly #entries = new LRUCache<string, Entry>({ max: MAX_KEYS });
@@ -36,11 +35,6 @@ export class Outbox {
     this.#entries.set(key, { kind: 'delete' }, { ttl: LONGEST_LIFE_MS });
   }
 
-  /** How often does not matter: who compares generations only sees that it is another one. */
-  count(key: string, ttlMs: number): void {
-    this.#entries.set(key, { kind: 'count', ttlMs }, { ttl: Math.ceil(ttlMs) });
-  }
-
   publish(channel: string, message: string): void {
     this.#messages.push({ channel, message });
     if (this.#messages.length <= MAX_MESSAGES) return;
@@ -51,7 +45,7 @@ export class Outbox {
   /** What was written here, null when it was deleted here; undefined: only Redis could know. */
   read(key: string): string | null | undefined {
     const entry = this.#entries.get(key);
-    if (!entry || entry.kind === 'count') return undefined;
+    if (!entry) return undefined;
     return entry.kind === 'set' ? entry.value : null;
   }
 
@@ -76,6 +70,5 @@ export class Outbox {
 
 async function tellEntry(target: Target, key: string, entry: Entry): Promise<void> {
   if (entry.kind === 'delete') await target.delete(key);
-  else if (entry.kind === 'count') await target.count(key, entry.ttlMs);
   else await target.set(key, entry.value, Math.max(1, entry.endsAt - performance.now()));
 }

@@ -31,6 +31,13 @@ export function columnOf({ model }: Entity, name: string): Column {
   };
 }
 
+/** The model that a relation leads to; null where it is none. */
+export function relatedModel(model: Entity['model'], name: string): Entity['model'] | null {
+  const fields = models[model.charAt(0).toUpperCase() + model.slice(1)]?.fields ?? [];
+  const type = fields.find((f) => f.name === name && f.kind === 'object')?.type;
+  return type ? ((type.charAt(0).toLowerCase() + type.slice(1)) as Entity['model']) : null;
+}
+
 export const MAX_BIGINT = 2n ** 63n - 1n;
 
 const EARLIEST = Date.parse('0001-01-01T00:00:00Z');

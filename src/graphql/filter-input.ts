@@ -36,7 +36,11 @@ export function filterInput(list: List): InputRef<FilterValue> {
         ...Object.fromEntries(
           Object.entries(list.filter).map(([field, filter]) => [
             field,
-            t.field({ type: filter.type() as never, description: `Conditions on \`${field}\`.` }),
+            t.field({
+              type: filter.type() as never,
+              description: `Conditions on \`${field}\`.`,
+              extensions: { touches: filter.touches, uncacheable: filter.uncacheable },
+            }),
           ]),
         ),
       }) as never,

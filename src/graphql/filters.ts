@@ -25,6 +25,10 @@ export interface Filter {
   ) => Where;
   /** The column, where it is not called like the filter. */
   readonly column?: string;
+  /** A type whose rows have a say, because what the viewer may not see there is not found here. */
+  readonly touches?: string;
+  /** True: what it finds changes without a write that anybody is told of, so that no answer to it may be kept. */
+  readonly uncacheable?: boolean;
 }
 
 /** Who filters, and by what column; absent where a condition depends on neither. */
@@ -97,6 +101,7 @@ const IdFilter = builder.inputType('IdFilter', {
 export function ref(column: string, type: string): Filter {
   return {
     column,
+    touches: type,
     type: () => IdFilter,
     where(name, value: { eq?: string; in?: string[]; isNull?: boolean }, path, about) {
       const nullable = about?.column.nullable ?? true;
@@ -123,6 +128,7 @@ export function ref(column: string, type: string): Filter {
 export function refThrough(relation: string, end: string, column: string, type: string): Filter {
   return {
     column: relation,
+    touches: type,
     type: () => IdFilter,
     where(_name, value: { eq?: string; in?: string[]; isNull?: boolean }, path, about) {
       const seen = about ? (findEntity(type)?.visibility.where(about.viewer) ?? {}) : {};

@@ -18,6 +18,7 @@ import { useNoSuggestions } from './plugins/use-no-suggestions.js';
 import { useOperationMetrics } from './plugins/use-operation-metrics.js';
 import { useRateLimit } from './plugins/use-rate-limit.js';
 import { useRequest } from './plugins/use-request.js';
+import { useResponseCache } from './plugins/use-response-cache.js';
 import { type Subscriptions, useSubscriptionEnd } from './plugins/use-subscription-end.js';
 import type { RateLimiter } from './rate-limit.js';
 import { currentRequestId, factsOf, type Session } from './request.js';
@@ -77,6 +78,7 @@ export function makeYoga({
       useDeadline(config),
       useOperationMetrics(services),
       useDegraded(services),
+      useResponseCache(services, schema),
       useSubscriptionEnd(subscriptions),
     ],
     // Over WebSocket the context is complete already.

@@ -293,7 +293,7 @@ describe('the token of an agent', () => {
     const agent = await createTestAgent(world, node);
     await agent.report();
     // As on another instance, whose memory of the token has not heard of the deletion yet.
-    await world.data.db.node.delete({ where: { id: node.uuid } });
+    await world.data.db.$executeRaw`DELETE /* unseen */ FROM nodes WHERE id = ${node.uuid}::uuid`;
     expect(await agent.send(agent.draft())).toMatchObject({ __typename: 'NotFoundError' });
   });
 });

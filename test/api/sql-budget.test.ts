@@ -40,7 +40,7 @@ let world: TestApp;
 let made: Populated;
 const clients: Record<string, Client> = {};
 beforeAll(async () => {
-  world = await createTestApp();
+  world = await createTestApp({ config: { cache: { enabled: 'off' } } });
   made = await populate(world.data);
   const { seed } = world;
   await seed.user('ADMIN', { username: 'zoe' });

@@ -213,12 +213,13 @@ it('what was loaded while a change was announced is not remembered: it may be wh
   const { token } = await world.signIn(name);
   const { services } = world.app;
   const authenticate = createAuthenticator(services);
-  const hint = { type: 'User', id: uuid, projectId: null, kind: 'UPDATED' } as const;
   const stop = world.data.onStatement((sql) => {
-    if (/FROM "public"."users"/.test(sql)) void services.hints.announce([hint]);
+    if (/FROM "public"."users"/.test(sql)) void services.generations.raise(new Set(['User']));
   });
   expect((await authenticate(token ?? ''))?.viewer.role).toBe('OPERATOR');
   stop();
-  await world.data.db.user.update({ where: { id: uuid }, data: { role: 'VIEWER' } });
+  // The change itself, told of above, before anybody could have seen it.
+  await world.data.db
+    .$executeRaw`UPDATE users SET /* unseen */ role = 'VIEWER' WHERE id = ${uuid}::uuid`;
   expect((await authenticate(token ?? ''))?.viewer.role).toBe('VIEWER');
 });

@@ -60,6 +60,7 @@ const DEFAULTS: Config = {
   },
   auth: { jwtSecret: null, encryptionKey: null, sessionTtlMs: 86_400_000 },
   log: { level: 'info' },
+  cache: { enabled: 'on', ttlMs: 60_000, maxEntryBytes: 262_144 },
   agent: { reportIntervalMs: 5_000 },
   ha: { notReadyAfterMs: 30_000, disconnectedAfterMs: 90_000 },
   placement: { cpuOvercommit: 2, memoryOvercommit: 1.5, policy: 'spread' },

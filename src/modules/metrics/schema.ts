@@ -70,6 +70,7 @@ builder.prismaObjectField(NodeRef, 'metrics', (t) =>
     type: NodeMetricsType,
     nullable: true,
     description: 'What it is doing; null when nothing was reported for 30 s.',
+    extensions: { uncacheable: true },
     select: { id: true },
     resolve: async (node, _args, context) => (await samples(context).load(node.id))?.node ?? null,
   }),
@@ -80,6 +81,7 @@ builder.prismaObjectField(VirtualMachineRef, 'metrics', (t) =>
     type: VmMetricsType,
     nullable: true,
     description: 'What it is doing; null when its node has not reported for 30 s.',
+    extensions: { uncacheable: true },
     select: { id: true, nodeId: true },
     resolve: async (vm, _args, context) =>
       vm.nodeId ? ((await samples(context).load(vm.nodeId))?.virtualMachines[vm.id] ?? null) : null,

@@ -68,7 +68,7 @@ export const hypervisorNodes = declareList(NodeEntity, {
     ),
     intent: oneOf('NodeIntent', NodeIntentEnum),
     createdAt: range(),
-    lastHeartbeat: range(),
+    lastHeartbeat: { ...range(), uncacheable: true }, // see modules/report/heartbeat.ts
   },
   order: { HOSTNAME: 'hostname', CREATED_AT: 'createdAt' },
 });

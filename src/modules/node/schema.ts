@@ -102,6 +102,7 @@ export const NodeRef = builder.prismaNode('Node', {
       type: 'DateTime',
       nullable: true,
       description: 'When its agent reported last.',
+      extensions: { uncacheable: true },
     }),
     cluster: relationOne(t, 'cluster', ClusterEntity, 'The cluster that it belongs to.'),
     ...editable(t),

@@ -25,6 +25,7 @@ const MemberRef = builder.prismaObject('ProjectMember', {
   fields: (t) => ({
     username: t.string({
       description: 'The name of the user. Members of a project know each other by name.',
+      extensions: { touches: 'User' },
       select: { user: { select: { username: true } } },
       resolve: (member) => member.user.username,
     }),
@@ -47,6 +48,7 @@ builder.prismaObjectField(UserRef, 'memberships', (t) =>
   t.relation('memberships', {
     type: MemberRef,
     description: `The projects that the user belongs to and that you may see; ${MAX_SHOWN} at most are shown.`,
+    extensions: { touches: 'Project' },
     query: (_args, { viewer }) => ({
       where: { project: viewer ? ProjectEntity.visibility.where(viewer) : { id: { in: [] } } },
       take: MAX_SHOWN,

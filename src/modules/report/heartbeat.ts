@@ -9,7 +9,8 @@ import { allocatableOf } from '../node/spec.js';
 import type { Report } from './input.js';
 
 /**
- * Most reports only move the heartbeat: one small statement that touches neither version nor updated_at.
+ * Most reports only move the heartbeat: one small statement that touches neither version nor updated_at, and no cached answer
+ * (unseen: see data/writes.ts; what shows these columns is not cacheable).
  * It comes first, so that two reports of one node take effect one after the other, whatever became of their locks.
  * Reports of one agent process are numbered; a new process starts anew.
  * @returns false when this report has been overtaken (or there is no such node): then nothing was written
@@ -17,7 +18,7 @@ import type { Report } from './input.js';
 export async function recordHeartbeat(tx: Tx, report: Report, now: Date): Promise<boolean> {
   const { nodeId, agentInstance, sequence } = report;
   const moved = await tx.$executeRaw`
-    UPDATE nodes SET last_heartbeat = ${now}, agent_instance = ${agentInstance}::uuid, report_sequence = ${sequence}
+    UPDATE nodes SET /* unseen */ last_heartbeat = ${now}, agent_instance = ${agentInstance}::uuid, report_sequence = ${sequence}
     WHERE id = ${nodeId}::uuid
       AND (agent_instance IS DISTINCT FROM ${agentInstance}::uuid OR report_sequence < ${sequence})`;
   return moved === 1;

@@ -79,6 +79,7 @@ builder.queryField('server', (t) =>
   t.field({
     type: ServerType,
     description: 'The instance that answers.',
+    extensions: { uncacheable: true },
     skipTypeScopes: true,
     resolve: (_root, _args, { services }) => services,
   }),

@@ -101,6 +101,7 @@ builder.queryField('waitForTask', (t) =>
     nullable: true,
     description:
       'One task as soon as it is finished, or as it is when the time is over; null when it does not exist or is not visible to you.',
+    extensions: { uncacheable: true },
     args: {
       id: t.arg.id({ required: true, description: 'Its id.' }),
       timeoutMs: t.arg.int({

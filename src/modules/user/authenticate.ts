@@ -13,60 +13,86 @@ export interface Authentication {
 
 export type Authenticator = (token: string) => Promise<Authentication | null>;
 
-/** How long a viewer's role and memberships may be remembered. Changes announced by a hint are seen at once. */
-const REMEMBER_MS = 5_000;
+/** What the viewers of each kind are made from: as long as nothing of it changes, they are who they were. */
+const MADE_FROM = {
+  user: ['ProjectMember', 'User'],
+  agent: ['ApiToken', 'HypervisorNode'],
+} as const;
+/** How long a viewer is remembered at most: who writes past this program, in the database itself, is noticed after that. */
+const REMEMBER_MS = 60_000;
+/** Where it does not show whether something changed. */
+const REMEMBER_UNSEEN_MS = 5_000;
 const MAX_REMEMBERED = 10_000;
 
-type Loaded = Omit<Viewer, 'credentialId'> & { credentialId?: string };
+type Loaded = Omit<Viewer, 'credentialId'> & {
+  readonly credentialId?: string;
+  /** When the credential ends by itself, where only the database knows. */
+  readonly until?: Date | null;
+};
+type Marks = readonly string[] | null;
+
+interface Remembered {
+  readonly loaded: Loaded;
+  /** Taken before it was loaded: what changed meanwhile makes it another one. */
+  readonly marks: Marks;
+  readonly at: number;
+}
 
 /** Made once per app. The answer is null for every token that does not count, whatever the reason. */
 export function createAuthenticator(services: Services): Authenticator {
-  const known = new LRUCache<string, Loaded>({ max: MAX_REMEMBERED, ttl: REMEMBER_MS });
-  // Counts the changes: what began to be loaded before the last one may be what it changed.
-  let changes = 0;
-  services.hints.listen(({ type }) => {
-    if (
-      type === 'User' ||
-      type === 'ProjectMember' ||
-      type === 'ApiToken' ||
-      type === 'HypervisorNode'
-    ) {
-      changes += 1;
-      known.clear();
-    }
-  });
+  const { clock, generations, log } = services;
+  const known = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED });
+
+  function isCurrent({ loaded, marks, at }: Remembered, now: Marks): boolean {
+    const allowed = now && generations.shared ? REMEMBER_MS : REMEMBER_UNSEEN_MS;
+    if (clock.monotonic() - at >= allowed) return false;
+    if (loaded.until && loaded.until <= clock.now()) return false;
+    return now === null || now.join() === marks?.join();
+  }
 
   async function remembered(
     key: string,
+    marks: Marks,
     load: () => Promise<Loaded | null>,
   ): Promise<Loaded | null> {
     const hit = known.get(key);
-    if (hit) return hit;
-    const before = changes;
+    if (hit && isCurrent(hit, marks)) return hit.loaded;
+    const at = clock.monotonic();
     const loaded = await load();
-    if (loaded && changes === before) known.set(key, loaded);
+    if (loaded) known.set(key, { loaded, marks, at });
+    else known.delete(key);
     return loaded;
+  }
+
+  async function marksOf(types: readonly string[]): Promise<Marks> {
+    try {
+      return (await generations.read(types)).marks;
+    } catch (err) {
+      log.warn({ err }, 'generations cannot be read; viewers are remembered for seconds');
+      return null;
+    }
   }
 
   return async (token) => {
     if (token.length > 2048) return null;
     if (isAgentToken(token)) {
       const hash = hashToken(token);
-      const agent = await remembered(`agent:${hash}`, () => loadAgent(services, hash));
-      return (
-        agent && { viewer: { ...agent, credentialId: agent.credentialId ?? '' }, expiresAt: null }
-      );
+      const marks = await marksOf(MADE_FROM.agent);
+      const agent = await remembered(`agent:${hash}`, marks, () => loadAgent(services, hash));
+      return agent && { viewer: viewerOf(agent, agent.credentialId ?? ''), expiresAt: null };
     }
-    const session = await verifySession(services, token);
+    const session = await verifySession(services, token, MADE_FROM.user);
     if (!session) return null;
-    const user = await remembered(`user:${session.userId}`, () =>
-      loadUser(services, session.userId),
-    );
-    return (
-      user && { viewer: { ...user, credentialId: session.sessionId }, expiresAt: session.expiresAt }
-    );
+    const { userId, marks, sessionId, expiresAt } = session;
+    const user = await remembered(`user:${userId}`, marks, () => loadUser(services, userId));
+    return user && { viewer: viewerOf(user, sessionId), expiresAt };
   };
 }
+
+const viewerOf = ({ until: _, ...viewer }: Loaded, credentialId: string): Viewer => ({
+  ...viewer,
+  credentialId,
+});
 
 async function loadUser({ data }: Services, id: string): Promise<Loaded | null> {
   const user = await data.db.user.findFirst({
@@ -95,7 +121,7 @@ async function loadAgent({ data, clock }: Services, tokenHash: string): Promise<
       nodeId: { not: null },
       OR: [{ expiresAt: null }, { expiresAt: { gt: clock.now() } }],
     },
-    select: { id: true, node: { select: { id: true, hostname: true } } },
+    select: { id: true, expiresAt: true, node: { select: { id: true, hostname: true } } },
   });
   if (!token?.node) return null;
   const { id, hostname } = token.node;
@@ -106,5 +132,6 @@ async function loadAgent({ data, clock }: Services, tokenHash: string): Promise<
     role: 'AGENT',
     projects: new Map(),
     credentialId: token.id,
+    until: token.expiresAt,
   };
 }

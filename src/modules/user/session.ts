@@ -3,7 +3,9 @@
  * Deleting the record ends the session; when the ephemeral store does not answer, the signature alone counts.
  */
 import { jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
 import type { Services } from '../../core/context.js';
+import { hashToken } from '../../core/tokens.js';
 import { EphemeralUnavailableError } from '../../ephemeral/errors.js';
 import { ephemeralKeys } from '../../ephemeral/keys.js';
 
@@ -14,9 +16,14 @@ export interface SessionClaims {
   readonly sessionId: string;
   readonly userId: string;
   readonly expiresAt: Date;
+  /** The generations of the types that were asked for; null when they are not to be had. */
+  readonly marks: readonly string[] | null;
 }
 
-type SessionServices = Pick<Services, 'config' | 'sessionKey' | 'ephemeral' | 'clock' | 'log'>;
+type SessionServices = Pick<
+  Services,
+  'config' | 'sessionKey' | 'ephemeral' | 'generations' | 'clock' | 'log'
+>;
 
 /** Makes the token of a new session; `openSession` makes it live. */
 export async function signSession(
@@ -60,34 +67,72 @@ export async function endSession(services: SessionServices, sessionId: string): 
   }
 }
 
-/** The session that a token speaks for, or null when it is forged, expired or ended. */
-export async function verifySession(
-  services: SessionServices,
+type Claims = Omit<SessionClaims, 'marks'>;
+
+/**
+ * What tokens were found to say, by their hash and by the key that verified them: a signature that was good once stays so, and
+ * verifying it costs more than the rest of a cached answer. Whether the session still counts is asked every time.
+ */
+const verified = new WeakMap<Uint8Array, LRUCache<string, Claims>>();
+const MAX_VERIFIED = 10_000;
+
+async function claimsOf(
+  { sessionKey, clock }: SessionServices,
   token: string,
-): Promise<SessionClaims | null> {
-  let claims: SessionClaims;
+): Promise<Claims | null> {
+  const known = verified.get(sessionKey) ?? new LRUCache<string, Claims>({ max: MAX_VERIFIED });
+  verified.set(sessionKey, known);
+  const hash = hashToken(token);
+  const before = known.get(hash);
+  if (before) return before.expiresAt > clock.now() ? before : null;
   try {
-    const { payload } = await jwtVerify(token, services.sessionKey, {
+    const { payload } = await jwtVerify(token, sessionKey, {
       algorithms: [ALGORITHM],
       issuer: ISSUER,
       audience: ISSUER,
       requiredClaims: ['sub', 'jti', 'exp'],
-      currentDate: services.clock.now(),
+      currentDate: clock.now(),
     });
-    claims = {
+    const claims = {
       sessionId: payload.jti ?? '',
       userId: payload.sub ?? '',
       expiresAt: new Date((payload.exp ?? 0) * 1000),
     };
+    known.set(hash, claims);
+    return claims;
   } catch {
     return null;
   }
+}
+
+/** The session that a token speaks for, or null when it is forged, expired or ended. `types`: whose generations to bring along. */
+export async function verifySession(
+  services: SessionServices,
+  token: string,
+  types: readonly string[],
+): Promise<SessionClaims | null> {
+  const claims = await claimsOf(services, token);
+  if (!claims) return null;
   try {
-    return (await services.ephemeral.get(ephemeralKeys.session(claims.sessionId))) === null
-      ? null
-      : claims;
+    const key = ephemeralKeys.session(claims.sessionId);
+    const { marks, values } = await services.generations.read(types, [key]);
+    return values[0] === null ? null : { ...claims, marks };
   } catch (err) {
     if (!(err instanceof EphemeralUnavailableError)) throw err;
-    return claims;
+    return withoutMarks(services, claims);
+  }
+}
+
+/** While Redis is away: what ended here has ended, whatever the signature says. */
+async function withoutMarks(
+  { ephemeral }: SessionServices,
+  claims: Claims,
+): Promise<SessionClaims | null> {
+  try {
+    const record = await ephemeral.get(ephemeralKeys.session(claims.sessionId));
+    return record === null ? null : { ...claims, marks: null };
+  } catch (err) {
+    if (!(err instanceof EphemeralUnavailableError)) throw err;
+    return { ...claims, marks: null };
   }
 }

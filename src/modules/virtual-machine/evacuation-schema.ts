@@ -112,6 +112,7 @@ builder.queryField('planMaintenance', (t) =>
     nullable: true,
     description:
       'What becomes of each virtual machine of a node when it is emptied, or why not, as things are now: before enterMaintenance a plan, afterwards what is left; null when there is no such node.',
+    extensions: { uncacheable: true },
     args: { nodeId: t.arg.id({ required: true, description: 'The hypervisor node.' }) },
     resolve: async (_root, { nodeId }, context) => {
       const id = uuidOf('HypervisorNode', nodeId, ['nodeId']);

@@ -107,6 +107,7 @@ builder.queryField('explainPlacement', (t) =>
     nullable: true,
     description:
       'Which hypervisor node would take a virtual machine, and why not the others; null when there is no such project or machine, or you may not create machines in the project.',
+    extensions: { uncacheable: true },
     args: { input: t.arg({ type: Input, required: true, description: 'What is to be placed.' }) },
     resolve: async (_root, { input }, { viewer, services, signal }) => {
       const parsed = question.safeParse(input);

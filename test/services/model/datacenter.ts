@@ -30,7 +30,8 @@ export async function createDatacenter(random: Random) {
     createTestApp({
       data: on,
       clock,
-      config: { limits, placement, auth },
+      // Each with a store of its own: neither would hear of the other's writes.
+      config: { limits, placement, auth, cache: { enabled: 'off' } },
       logLevel: process.env.MODEL_LOG ?? 'silent',
     });
   const instances: TestApp[] = await Promise.all(datas.map(open));
