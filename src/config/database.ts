@@ -89,8 +89,7 @@ export const database = {
     }),
     idle_in_transaction_timeout: duration({
       default: '30s',
-      description:
-        'PostgreSQL ends a session that leaves a transaction open and idle for longer.',
+      description: 'PostgreSQL ends a session that leaves a transaction open and idle for longer.',
     }),
     fallback: choice(['memory', 'refuse'], {
       default: 'memory',

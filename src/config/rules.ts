@@ -36,7 +36,7 @@ export function applyRules(choices: Choices, report: Report): void {
   for (const path of ['database.migration_password', 'database.migration_password_file']) {
     const given = choices.get(path);
     if (!given?.source || !owner || owner.value !== null) continue;
-    const message = 'is nobody\'s while database.migration_user is not set: set it, or remove this';
+    const message = "is nobody's while database.migration_user is not set: set it, or remove this";
     report({ path, source: given.source, message });
   }
   const mode = choices.get('database.ssl_mode');

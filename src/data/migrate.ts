@@ -50,6 +50,7 @@ async function hasRecords(session: MigrationSession): Promise<boolean> {
     `SELECT has_table_privilege(to_regclass('public._prisma_migrations'), 'SELECT') AS readable`,
   );
   if (row?.readable === false) {
+    if (session.service !== null) await assertMayChange(session); // says better what is wrong
     throw new RoleError(
       'This role may not read the list of migrations: they were applied by another one. Run "qx-controlplane migrate up" once with database.migration_user set; that grants database.user what it needs.',
     );

@@ -51,7 +51,7 @@ const GRANTED = `
 /** Tables that other tools make as the owner are of use to the service role, too. */
 const DEFAULTS = `
   SELECT count(*)::int AS count FROM pg_default_acl d JOIN pg_roles r ON r.rolname = $1 CROSS JOIN aclexplode(d.defaclacl) a
-  WHERE d.defaclnamespace = 'public'::regnamespace AND d.defaclrole = current_user::regrole AND a.grantee = r.oid`;
+  WHERE d.defaclnamespace = 'public'::regnamespace AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND a.grantee = r.oid`;
 const DEFAULTS_COUNT = DAILY.length + 1;
 
 const SCHEMA = `

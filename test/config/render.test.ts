@@ -104,11 +104,7 @@ describe('the reference', () => {
       .split('\n')
       .filter((line) => line.includes('| yes |'))
       .map((line) => line.split('`')[1]);
-    expect(secrets).toEqual([
-      'database.password',
-      'database.migration_password',
-      'redis.password',
-    ]);
+    expect(secrets).toEqual(['database.password', 'database.migration_password', 'redis.password']);
   });
 });
 
