@@ -13,6 +13,7 @@ import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
+import { slowStatementLog } from './core/slow-statements.js';
 import type { Data } from './data/client.js';
 import { openData } from './data/open.js';
 import { openInProcessEphemeral } from './ephemeral/in-process.js';
@@ -21,7 +22,7 @@ import { createAuthenticator } from './modules/user/authenticate.js';
 import { buildSchema } from './schema.js';
 import { type HttpServer, listen } from './server/http.js';
 import { Subscriptions } from './server/plugins/use-subscription-end.js';
-import { inRequestScope } from './server/request.js';
+import { currentRequestId, inRequestScope } from './server/request.js';
 import { openSockets } from './server/websocket.js';
 import { makeYoga } from './server/yoga.js';
 
@@ -68,9 +69,18 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
   const coordination = openInProcessCoordination(() => clock.now());
   const hints = await openHintBus(ephemeral, log);
   const metrics = createMetrics();
-  const stopCounting = data.onStatement((_sql, durationMs) =>
-    metrics.statements.observe(durationMs / 1000),
-  );
+  const slowStatement = slowStatementLog({
+    thresholdMs: config.database.slowStatementMs,
+    log,
+    monotonic: () => clock.monotonic(),
+    requestId: currentRequestId,
+    count: () => metrics.slowStatements.inc(),
+  });
+  const stopCounting = data.onStatement((sql, durationMs) => {
+    metrics.statements.observe(durationMs / 1000);
+    // in memory there is one connection: a wait there says nothing about a database
+    if (data.kind === 'postgres') slowStatement(sql, durationMs);
+  });
   const services: Services = {
     config,
     log,
