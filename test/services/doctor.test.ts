@@ -12,9 +12,16 @@ import { findingsAsJson, printFindings } from '../../src/cli/doctor/report.js';
 import { examine } from '../../src/cli/doctor.js';
 import { type ConfigOverrides, defaultConfig } from '../../src/config/load.js';
 import { runMigrations } from '../../src/data/migrate.js';
+import { configFile } from '../support/installation.js';
+import { runProgram } from '../support/program.js';
 import { startEtcd } from '../support/services/etcd.js';
 import { freePorts } from '../support/services/ports.js';
-import { type PostgresHandle, startPostgres } from '../support/services/postgres.js';
+import {
+  type PostgresAddress,
+  type PostgresHandle,
+  sharedPostgres,
+  startPostgres,
+} from '../support/services/postgres.js';
 import { type RedisHandle, startRedis } from '../support/services/redis.js';
 import type { ServerHandle } from '../support/services/server.js';
 import { until } from '../support/until.js';
@@ -26,7 +33,7 @@ let database: string;
 beforeAll(async () => {
   const settings = { max_connections: '20', max_prepared_transactions: '2' };
   [server, redis, etcd] = await Promise.all([
-    startPostgres({ settings }),
+    startPostgres({ settings, durable: true }),
     startRedis(),
     startEtcd(),
   ]);
@@ -74,31 +81,54 @@ async function somebody(sql: string): Promise<pg.Client> {
 }
 
 describe('on servers that run', () => {
-  it('finds what is well, and the one thing that is not: these servers are not durable', async () => {
+  it('says that all is well that is, and ends with 0, for people and for programs', async () => {
     const all = await findings();
     for (const check of ['postgres', 'postgres-migrations', 'clock', 'etcd', 'redis', 'disk'])
       expect(of(all, check)[0], check).toMatchObject({ level: 'ok', advice: null });
-    expect(of(all, 'postgres-settings')).toContainEqual({
+    expect(all.filter(({ level }) => level === 'problem')).toEqual([]);
+    expect(of(all, 'postgres-roles')).toMatchObject([
+      { level: 'warning', seen: expect.stringContaining('is a superuser') },
+    ]);
+    expect(of(all, 'etcd')).toContainEqual(
+      expect.objectContaining({ level: 'notice', seen: expect.stringContaining('one member') }),
+    );
+    for (const secret of [server.password, redis.password]) {
+      expect(printFindings(all)).not.toContain(secret);
+      expect(findingsAsJson(all)).not.toContain(secret);
+    }
+  });
+
+  it('is a command: 0 without a problem, 1 with one, 2 when it is called wrongly', async () => {
+    const { host, port, password } = redis;
+    const yaml = (address: PostgresAddress, name: string) =>
+      configFile(address, name, {
+        redis: { host, port, password },
+        etcd: { endpoints: [`http://${etcd.host}:${etcd.port}`] },
+        database: { max_connections: 5 },
+      });
+    const run = (args: string[], address: PostgresAddress, name: string) =>
+      runProgram(['doctor', '--config', 'config.yaml', ...args], {
+        files: { 'config.yaml': yaml(address, name), jwt: 'x'.repeat(32) },
+      });
+    const [well, ill, wrong] = await Promise.all([
+      run([], server, database),
+      run(['--json'], sharedPostgres(), 'postgres'),
+      run(['--dev'], server, database),
+    ]);
+    expect([well.code, well.stderr]).toEqual([0, '']);
+    expect(well.stdout).toMatch(/^ok {7}postgres {14}quantix@/m);
+    expect(well.stdout).toMatch(/\n0 problem, \d+ warning, \d+ notice, \d+ ok\n$/);
+    expect([ill.code, ill.stderr]).toEqual([1, '']);
+    const report = JSON.parse(ill.stdout);
+    expect(report).toMatchObject({ format: 1, level: 'problem' });
+    expect(report.findings).toContainEqual({
       check: 'postgres-settings',
       level: 'problem',
       seen: 'fsync is off: a power cut can destroy the database',
       advice: 'ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf();',
     });
-    expect(of(all, 'postgres-roles')).toMatchObject([
-      { level: 'warning', seen: expect.stringContaining('is a superuser') },
-    ]);
-    expect(of(all, 'etcd')).toContainEqual(
-      expect.objectContaining({
-        level: 'notice',
-        seen: expect.stringContaining('one member only'),
-      }),
-    );
-    const problems = all.filter(({ level }) => level === 'problem').map(({ check }) => check);
-    expect(new Set(problems)).toEqual(new Set(['postgres-settings']));
-    for (const secret of [server.password, redis.password]) {
-      expect(printFindings(all)).not.toContain(secret);
-      expect(findingsAsJson(all)).not.toContain(secret);
-    }
+    expect([wrong.code, wrong.stdout]).toEqual([2, '']);
+    for (const { stdout } of [well, ill]) expect(stdout).not.toContain(server.password);
   });
 
   it('counts the connections that the server has against those that two instances open', async () => {
@@ -290,8 +320,10 @@ describe('on servers that do not', () => {
       const all = await findings();
       expect(performance.now() - start).toBeLessThan(8_000);
       expect(of(all, 'postgres')).toMatchObject([{ level: 'problem' }]);
-      expect(of(all, 'redis')).toMatchObject([{ level: 'warning' }]);
-      expect(of(all, 'etcd')).toMatchObject([{ level: 'warning' }]);
+      for (const check of ['redis', 'etcd'])
+        expect(of(all, check)).toMatchObject([
+          { level: 'warning', seen: expect.not.stringContaining('not checked') },
+        ]);
     } finally {
       for (const one of [server, redis, etcd]) one.resume();
     }

@@ -1,5 +1,8 @@
 /** Two roles: the owner migrates, the service role serves the whole API and is refused everything beyond by PostgreSQL itself. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { postgresRoles } from '../../src/cli/doctor/postgres-roles.js';
+import { openPostgresSession } from '../../src/cli/doctor/postgres-session.js';
+import { defaultConfig } from '../../src/config/load.js';
 import { retention } from '../../src/controllers/task-keeper.js';
 import type { Data } from '../../src/data/client.js';
 import { migrationStatus, revertMigrations, runMigrations } from '../../src/data/migrate.js';
@@ -96,6 +99,45 @@ describe('the service role', () => {
     ['SET session_replication_role = replica', /permission denied to set parameter/],
   ])('is refused by PostgreSQL: %s', async (sql, refusal) => {
     await expect(roles.as('service', sql)).rejects.toThrow(refusal);
+  });
+
+  it('is what the doctor approves of, and is told of when it may do more', async () => {
+    const about = async (database: TwoRoles['both']) => {
+      const { host, port, user, database: name } = database;
+      const config = defaultConfig({
+        mode: 'production',
+        database: {
+          ...{ host, port, user, database: name },
+          password: database.password ?? null,
+          migrationUser: database.migrationUser ?? null,
+          migrationPassword: database.migrationPassword ?? null,
+        },
+      });
+      const { query, close } = openPostgresSession(config.database);
+      try {
+        return await postgresRoles.run({ config, files: [], query });
+      } finally {
+        await close();
+      }
+    };
+    expect(await about(roles.both)).toMatchObject([{ level: 'ok' }]);
+    const service = `"${roles.service.user}"`;
+    await roles.as(
+      'owner',
+      `GRANT DELETE ON audit_log TO ${service}; GRANT CREATE ON SCHEMA public TO ${service}`,
+    );
+    const wrong = { ...roles.both, migrationPassword: 'sesame-42' };
+    expect((await about(wrong)).map(({ level }) => level)).toEqual([
+      'problem',
+      'warning',
+      'notice',
+    ]);
+    await runMigrations(roles.both);
+    expect(await about(roles.both)).toMatchObject([{ level: 'ok' }]);
+    const alone = { ...roles.service, user: roles.owner, password: roles.both.migrationPassword };
+    expect(await about(alone)).toMatchObject([
+      { level: 'notice', seen: expect.stringContaining('owns the tables') },
+    ]);
   });
 
   it('works with tables that the owner makes later', async () => {

@@ -1,5 +1,5 @@
 /** Free space where this process writes: its temporary folder and its cache, and with them, mostly, the log. */
-import { statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../data/migrations.js';
@@ -35,14 +35,15 @@ export const disk = defineCheck({
   about: "Free space on this machine's own disks: temporary files and cache.",
   async collect(): Promise<DiskFacts[]> {
     const folders = [tmpdir(), join(packageRoot(), '.cache'), packageRoot()];
-    const disks = new Map<string, DiskFacts>();
+    const disks = new Map<number, DiskFacts>();
     for (const folder of folders) {
-      const found = await statfs(folder).catch(() => null);
-      if (!found) continue;
-      const { bsize, blocks, bavail, files } = found;
-      const same = `${bsize} ${blocks} ${files} ${bavail}`;
-      if (disks.has(same)) continue;
-      disks.set(same, { folder, totalBytes: bsize * blocks, freeBytes: bsize * bavail });
+      const device = await stat(folder).then(
+        ({ dev }) => dev,
+        () => null,
+      );
+      if (device === null || disks.has(device)) continue;
+      const { bsize, blocks, bavail } = await statfs(folder);
+      disks.set(device, { folder, totalBytes: bsize * blocks, freeBytes: bsize * bavail });
     }
     return [...disks.values()];
   },

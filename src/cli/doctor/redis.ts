@@ -1,4 +1,5 @@
 /** Redis: reachable, its version, its role, and what happens when its memory is full. Production goes on without it, degraded. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { defineCheck } from './check.js';
 import { type Judgement, notice, ok, problem, reasonOf, warning } from './finding.js';
@@ -59,7 +60,7 @@ export function judgeRedis({ address, refusal, server }: RedisFacts): Judgement[
   return findings;
 }
 
-const LONGEST_MS = 3_000;
+const LONGEST_MS = 2_000;
 
 /** `name:value` lines of INFO. */
 function parseInfo(text: string): ReadonlyMap<string, string> {
@@ -82,8 +83,8 @@ export const redis = defineCheck({
       db: database,
       ...(password === null ? {} : { password }),
       lazyConnect: true,
+      enableReadyCheck: false, // its INFO has no deadline
       connectTimeout: LONGEST_MS,
-      commandTimeout: LONGEST_MS,
       maxRetriesPerRequest: 0,
       retryStrategy: () => null,
       connectionName: 'qx-controlplane-doctor',
@@ -93,9 +94,17 @@ export const redis = defineCheck({
     client.on('error', (error: Error) => {
       first ??= error;
     });
+    const waiting = new AbortController();
     try {
-      await client.connect();
-      const info = parseInfo(await client.info());
+      const info = parseInfo(
+        await Promise.race([
+          client.connect().then(() => client.info()),
+          // the greeting and the password have no deadline of the library's
+          sleep(LONGEST_MS, null, { signal: waiting.signal }).then(() => {
+            throw new Error(`no answer within ${LONGEST_MS / 1000} s`);
+          }),
+        ]),
+      );
       return {
         address,
         refusal: null,
@@ -110,6 +119,7 @@ export const redis = defineCheck({
     } catch (error) {
       return { address, refusal: reasonOf(first ?? error), server: null };
     } finally {
+      waiting.abort();
       client.disconnect();
     }
   },

@@ -19,8 +19,8 @@ export function printFindings(findings: readonly Finding[]): string {
   return `${lines.join('\n')}\n\n${counts.join(', ')}\n`;
 }
 
-/** Fields are added to this form, never renamed or taken away. */
+/** On one line. Fields are added to this form, never renamed or taken away. */
 export function findingsAsJson(findings: readonly Finding[]): string {
   const report = { format: 1, program: VERSION, level: worst(findings), findings };
-  return `${JSON.stringify(report, null, 2)}\n`;
+  return `${JSON.stringify(report)}\n`;
 }

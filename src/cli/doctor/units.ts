@@ -14,6 +14,7 @@ export function size(bytes: number): string {
 
 /** 5400 s is "1.5 h". */
 export function time(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1_000)} ms`;
   if (seconds < 120) return `${Number(seconds.toFixed(1))} s`;
   if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
   return seconds < 172_800
