@@ -43,7 +43,9 @@ export function correctionsOf(role: string, granted: readonly Granted[]): string
 
 const GRANTED = `
   SELECT c.relname::text AS name, CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END AS kind,
-    ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = r.oid) AS privileges
+    ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = r.oid
+      UNION ALL SELECT 'a column''s' FROM pg_attribute t CROSS JOIN aclexplode(t.attacl) a
+      WHERE t.attrelid = c.oid AND a.grantee = r.oid) AS privileges
   FROM pg_class c JOIN pg_roles r ON r.rolname = $1
   WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S') AND pg_has_role(c.relowner, 'USAGE')
   ORDER BY 1`;

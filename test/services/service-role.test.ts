@@ -9,7 +9,9 @@ import { migrationStatus, revertMigrations, runMigrations } from '../../src/data
 import { readMigrations } from '../../src/data/migrations.js';
 import { openData } from '../../src/data/open.js';
 import { createTestApp, type TestApp } from '../support/app.js';
+import { configFile } from '../support/installation.js';
 import { createStage, MUTATIONS, mutate, type Stage, sampleOf } from '../support/mutations.js';
+import { runProgram } from '../support/program.js';
 import { type TwoRoles, twoRoles } from '../support/two-roles.js';
 import { silent } from './data-fixtures.js';
 
@@ -160,7 +162,9 @@ describe('migrating', () => {
     (
       await roles.as(
         'superuser',
-        `SELECT relname, xmin::text, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1`,
+        `SELECT relname, xmin::text, concat(relacl,
+           (SELECT string_agg(attacl::text, '') FROM pg_attribute WHERE attrelid = pg_class.oid AND attacl <> '{}')) AS relacl
+         FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1`,
       )
     ).rows;
 
@@ -190,7 +194,8 @@ describe('migrating', () => {
     const service = `"${roles.service.user}"`;
     await roles.as(
       'owner',
-      `GRANT ALL ON audit_log TO ${service}; REVOKE ALL ON projects FROM ${service}`,
+      `GRANT ALL ON audit_log TO ${service}; REVOKE ALL ON projects FROM ${service};
+       GRANT UPDATE (migration_name) ON _prisma_migrations TO ${service}`,
     );
     await runMigrations(roles.both);
     expect((await privileges()).map(({ relname, relacl }) => [relname, relacl])).toEqual(before);
@@ -222,6 +227,32 @@ describe('migrating', () => {
       );
       await other.as('superuser', `REASSIGN OWNED BY "${other.owner}" TO "${other.service.user}"`);
       await expect(runMigrations(swapped)).resolves.not.toEqual([]);
+    } finally {
+      await other.dispose();
+    }
+  });
+
+  it('by the command line takes the owner from the environment, where the running service does not see it', async () => {
+    const other = await twoRoles();
+    const { host, port, user, password, database } = other.service;
+    const address = { host, port, user, password: String(password) };
+    const files = {
+      'config.yaml': configFile(address, database),
+      jwt: 'x'.repeat(32),
+      owner: `${other.both.migrationPassword}\n`,
+    };
+    const migrate = (env: Record<string, string>) =>
+      runProgram(['migrate', 'up', '--config', 'config.yaml'], { files, env });
+    try {
+      const alone = await migrate({});
+      expect([alone.code, alone.stdout]).toEqual([1, '']);
+      expect(alone.stderr).toMatch(/^The role .* Set database\.migration_user .*\n$/);
+      const owner = {
+        QUANTIX_DATABASE_MIGRATION_USER: other.owner,
+        QUANTIX_DATABASE_MIGRATION_PASSWORD_FILE: 'owner',
+      };
+      expect((await migrate(owner)).stdout).toMatch(/^applied 000001_init\n/);
+      expect((await migrate({})).stdout).toBe('nothing to do\n');
     } finally {
       await other.dispose();
     }

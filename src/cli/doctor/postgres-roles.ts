@@ -53,7 +53,8 @@ export function judgeRoles(facts: RolesFacts): Judgement[] {
 
 const SQL = `SELECT r.rolname::text AS role, r.rolsuper AS superuser,
     has_schema_privilege('public', 'CREATE') AS "createsTables",
-    has_table_privilege(to_regclass('public.audit_log'), 'UPDATE, DELETE, TRUNCATE') AS "changesAudit",
+    has_table_privilege(to_regclass('public.audit_log'), 'DELETE, TRUNCATE')
+      OR has_any_column_privilege(to_regclass('public.audit_log'), 'UPDATE') AS "changesAudit",
     (SELECT count(*)::int FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
       AND pg_has_role(relowner, 'USAGE')) AS owns
   FROM pg_roles r WHERE r.rolname = current_user`;

@@ -1,4 +1,5 @@
 /** The doctor's one connection to PostgreSQL: it only reads, and gives up soon. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type ConnectionOptions, clientConfig } from '../../data/connection.js';
 import { NotReached, type Site } from './check.js';
@@ -10,6 +11,8 @@ export interface PostgresSession {
 
 /** Shorter than a check may take, so that each tells its own reason. */
 const PATIENCE_MS = 4_000;
+
+const FAREWELL_MS = 500;
 
 /** Connects as in production, but for its name in pg_stat_activity, and without the right to write. Rejects with the driver's error. */
 export async function connect(options: ConnectionOptions): Promise<pg.Client> {
@@ -53,7 +56,7 @@ export function openPostgresSession(options: ConnectionOptions): PostgresSession
     async close() {
       const client = await connecting.catch(() => null);
       // one that does not answer would never acknowledge the end
-      if (client && !silent) await client.end();
+      if (client && !silent) await Promise.race([client.end(), sleep(FAREWELL_MS)]);
     },
   };
 }
