@@ -9,6 +9,7 @@ import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
+import { slowStatementLog } from './core/slow-statements.js';
 import { TYPES_WITH_TABLES, typesOfTables } from './core/tables.js';
 import type { Data } from './data/client.js';
 import { openData } from './data/open.js';
@@ -16,6 +17,7 @@ import type { Ephemeral } from './ephemeral/ephemeral.js';
 import { openEphemeral } from './ephemeral/open.js';
 import { newId } from './ids.js';
 import type { Logger } from './log.js';
+import { currentRequestId } from './server/request.js';
 import { VERSION } from './version.js';
 
 export interface ServicesOptions {
@@ -63,9 +65,18 @@ export async function openServices(
   };
   const { data, coordination, ephemeral } = await allOrNone(opening, options.data);
   const hints = await openHintBus(ephemeral, log);
-  const stopCounting = data.onStatement((_sql, durationMs) =>
-    metrics.statements.observe(durationMs / 1000),
-  );
+  const slowStatement = slowStatementLog({
+    thresholdMs: config.database.slowStatementMs,
+    log,
+    monotonic: () => clock.monotonic(),
+    requestId: currentRequestId,
+    count: () => metrics.slowStatements.inc(),
+  });
+  const stopCounting = data.onStatement((sql, durationMs) => {
+    metrics.statements.observe(durationMs / 1000);
+    // in memory there is one connection: a wait there says nothing about a database
+    if (data.kind === 'postgres') slowStatement(sql, durationMs);
+  });
   // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
   const isShared = () => config.mode === 'dev' || ephemeral.kind === 'redis';
   const generations = openGenerations({ ephemeral, metrics, log, isShared });

@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { generatedFiles as configFiles } from '../config/render.js';
 import { packageRoot } from '../data/migrations.js';
 import { buildSchema, printApi } from '../schema.js';
-import { printErrors, printPermissions, printStates } from './reference.js';
+import { printDoctor, printErrors, printPermissions, printStates } from './reference.js';
 
 const files: Record<string, string> = {
   'src/schema.graphql': printApi(),
   'docs/states.md': printStates(),
   'docs/permissions.md': printPermissions(),
   'docs/errors.md': printErrors(buildSchema()),
+  'docs/doctor.md': printDoctor(),
   ...configFiles(),
 };
 

@@ -6,6 +6,8 @@ import type { PowerState, VolumePhase } from '../gen/client/enums.js';
 import { PowerState as PowerStates, VolumePhase as VolumePhases } from '../gen/client/enums.js';
 import { VOLUME_OPERATIONS, type VolumeOperation } from '../modules/storage/rules.js';
 import { OPERATIONS, type Operation, WIRING_STATES } from '../modules/virtual-machine/rules.js';
+import { DEADLINE_MS } from './doctor/check.js';
+import { CHECKS } from './doctor/checks.js';
 
 const HEADER = '<!-- Printed from the code by "npm run schema". Do not edit. -->\n\n';
 
@@ -90,4 +92,28 @@ export function printErrors(schema: GraphQLSchema): string {
   ]);
   return `${HEADER}# Errors\n\n## Answers of mutations\n\nMembers of the result union of a mutation; all implement \`UserError { code, message, path, retryable }\`. Nothing was changed.\n\n${table(['type', 'meaning', 'tells', 'given by'], rows)}
 ## Top-level errors\n\nIn \`errors[].extensions.code\`, with \`retryable\` and, where it is known, \`retryAfterMs\`.\n\n${table(['code', 'meaning'], codes)}`;
+}
+
+/** The checks of \`doctor\`, and how to read its report. */
+export function printDoctor(): string {
+  const rows = CHECKS.map(({ name, about }) => [`\`${name}\``, about]);
+  return `${HEADER}# qx-controlplane doctor
+
+\`qx-controlplane doctor [--config FILE] [--json]\` looks at everything that this program needs and says, for each finding, what was seen and what to do.
+It changes nothing, prints no secret, and ends within ${Math.ceil(DEADLINE_MS / 1000) + 2} seconds whatever hangs: all checks run at once, each for at most ${DEADLINE_MS / 1000} s.
+
+| level | meaning |
+| --- | --- |
+| \`ok\` | as it should be |
+| \`notice\` | good to know; also what could not be checked, and why |
+| \`warning\` | works now, and may not when something else goes wrong |
+| \`problem\` | does not work, or data are in danger |
+
+Exit codes: 0 no problem, 1 a problem, 2 wrong usage or configuration (its faults are listed).
+
+${table(['check', 'looks at'], rows)}
+With \`--json\`: \`{ format: 1, program, level, findings: [{ check, level, seen, advice }] }\`; \`level\` is the worst one, \`advice\` can be null.
+Fields may be added, none is renamed. \`seen\` and \`advice\` are for people: programs should go by \`check\` and \`level\`.
+PostgreSQL is asked as \`database.user\`. What that role may not see is said; \`GRANT pg_read_all_stats TO quantix\` shows it all.
+`;
 }

@@ -15,6 +15,7 @@ const OPTIONS = {
   server: { type: 'string' },
   token: { type: 'string' },
   simulate: { type: 'string' },
+  json: { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsConfig['options'];
@@ -41,6 +42,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   user: {
     options: ['config', 'role', 'email', 'log-level'],
     load: async () => (await import('./user.js')).user,
+  },
+  doctor: {
+    options: ['config', 'json'],
+    load: async () => (await import('./doctor.js')).doctor,
   },
   agent: {
     options: ['server', 'token', 'simulate', 'log-level'],

@@ -12,6 +12,7 @@ Commands:
   migrate down          undo the newest migration, or all after --to NAME ("none": all)
   migrate status        show which migrations are applied
   user create NAME      create a user; the password is read from standard input
+  doctor                look at everything it needs, and say what is wrong and what to do
   agent                 run a hypervisor node's agent
 
 Options of serve:
@@ -21,11 +22,12 @@ Options of serve:
   --port NUMBER         listen here instead of server.port; 0: any free port
   --log-level LEVEL     trace, debug, info, warn, error, fatal or silent
 
-Options of migrate and user create:
+Options of migrate, user create and doctor:
   --config FILE         as above
   --to NAME             migrate: stop after this migration
   --role ROLE           user create: ADMIN, OPERATOR or VIEWER (the default)
   --email ADDRESS       user create: default NAME@localhost
+  --json                doctor: for programs; the form is in docs/doctor.md
 
 Options of agent:
   --server URL          the control plane, e.g. http://127.0.0.1:8080
@@ -35,6 +37,6 @@ Options of agent:
   --version             print the version
   --help                print this
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+Exit codes: 0 done, 1 failed (doctor: found a problem), 2 wrong usage or configuration.
 Every configuration key can be given as a variable QUANTIX_<SECTION>_<KEY>; docs/configuration.md lists them.
 `;

@@ -81,6 +81,13 @@ export function identifier(options: WithDefault): Key<'text', string> {
   });
 }
 
+/** The same, where none is the default. */
+export function optionalIdentifier(
+  options: About & { example: string },
+): Key<'text', string | null> {
+  return { ...identifier({ ...options, default: options.example }), ...options, initial: null };
+}
+
 export function integer(
   options: About & Range<number> & { default: number; unit?: string },
 ): Key<'integer', number> {

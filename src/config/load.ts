@@ -5,6 +5,7 @@
  * is judged, also one that a stronger source overrides, so that one start shows all faults.
  */
 import { accessSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Entry, entries } from './entries.js';
 import { FILE_VARIABLE, readEnvironment } from './environment.js';
 import { ConfigError, type ConfigFault } from './errors.js';
@@ -62,6 +63,41 @@ export function defaultConfig(overrides: ConfigOverrides = {}): Config {
     config[section] = Object.freeze({ ...Object(config[section]), ...fields });
   }
   return Object.freeze(config) as Config;
+}
+
+/**
+ * The files that a configuration that loads without faults comes from: config.yaml, and each file with a secret.
+ * For looking at who else may read them.
+ */
+export function configurationFiles(
+  flags: ConfigFlags,
+  env: NodeJS.ProcessEnv = process.env,
+  defaultFile: string = DEFAULT_CONFIG_FILE,
+): { setting: string; file: string; holdsSecret: boolean }[] {
+  const ignore: Report = () => {};
+  const mode: Mode = flags.dev === true ? 'dev' : 'production';
+  const written = fromFile(flags, env, mode, defaultFile, ignore);
+  const named = flags.configFile ?? (env[FILE_VARIABLE] || defaultFile);
+  const settings = [...written, ...readEnvironment(env, ignore)];
+  const secrets = settings.filter(
+    ({ entry, raw }) => entry.key.kind === 'secretFile' && raw !== '',
+  );
+  return [
+    ...(written.length > 0
+      ? [
+          {
+            setting: 'config.yaml',
+            file: resolve(named),
+            holdsSecret: written.some(({ entry, raw }) => entry.key.secret && raw !== ''),
+          },
+        ]
+      : []),
+    ...secrets.map(({ entry, raw, folder }) => ({
+      setting: entry.path,
+      file: resolve(folder, String(raw)),
+      holdsSecret: true,
+    })),
+  ];
 }
 
 function fromFile(

@@ -32,6 +32,13 @@ export function applyRules(choices: Choices, report: Report): void {
     if (a.source === null) a.value = b.value;
     else blame(lesser, a, greater, b, 'must be at most', report);
   }
+  const owner = choices.get('database.migration_user');
+  for (const path of ['database.migration_password', 'database.migration_password_file']) {
+    const given = choices.get(path);
+    if (!given?.source || !owner || owner.value !== null) continue;
+    const message = "is nobody's while database.migration_user is not set: set it, or remove this";
+    report({ path, source: given.source, message });
+  }
   for (const section of ['database', 'redis']) {
     const mode = choices.get(`${section}.ssl_mode`);
     const authorities = choices.get(`${section}.ssl_ca_file`);

@@ -65,11 +65,9 @@ export class LeaseGoneError extends Error {}
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 
-export function openEtcdClient(connection: EtcdConnection): EtcdClient {
-  const { endpoints, requestTimeoutMs, tls, login } = connection;
-  // Of several members one may hang: half of the time is left for another one.
-  const attemptMs = endpoints.length > 1 ? requestTimeoutMs / 2 : requestTimeoutMs;
-  const etcd = new Etcd3({
+/** Where etcd is and as whom to come, in the library's words. */
+export function access({ endpoints, tls, login }: EtcdConnection) {
+  return {
     hosts: [...endpoints],
     ...(tls && {
       credentials: {
@@ -79,6 +77,15 @@ export function openEtcdClient(connection: EtcdConnection): EtcdClient {
       },
     }),
     ...(login && { auth: { username: login.user, password: login.password } }),
+  } satisfies IOptions;
+}
+
+export function openEtcdClient(connection: EtcdConnection): EtcdClient {
+  const { endpoints, requestTimeoutMs } = connection;
+  // Of several members one may hang: half of the time is left for another one.
+  const attemptMs = endpoints.length > 1 ? requestTimeoutMs / 2 : requestTimeoutMs;
+  const etcd = new Etcd3({
+    ...access(connection),
     grpcOptions: {
       // etcd closes connections that ping more often than every 5 s
       'grpc.keepalive_time_ms': 10_000,
@@ -127,7 +134,7 @@ export function openEtcdClient(connection: EtcdConnection): EtcdClient {
 }
 
 /** At most so many attempts, the next one at once: every caller of ours tries again in its own time. */
-function policy(attempts: number): Policy {
+export function policy(attempts: number): Policy {
   const never = () => ({ dispose: () => undefined });
   const context = { signal: new AbortController().signal };
   const execute = async (run: (given: typeof context) => unknown): Promise<unknown> => {

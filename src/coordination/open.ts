@@ -71,7 +71,8 @@ export async function openCoordination(
   });
 }
 
-function connectionOf(etcd: CoordinationConfig['etcd']): EtcdConnection {
+/** @throws when a file of TLS cannot be read */
+export function connectionOf(etcd: CoordinationConfig['etcd']): EtcdConnection {
   const { caFile, certFile, keyFile, user, password } = etcd;
   return {
     endpoints: etcd.endpoints,

@@ -55,6 +55,11 @@ export function createMetrics() {
       buckets: SECONDS,
       registers,
     }),
+    slowStatements: new Counter({
+      name: 'quantix_sql_slow_statements_total',
+      help: 'SQL statements that took longer than database.slow_statement',
+      registers,
+    }),
     subscribers: new Gauge({
       name: 'quantix_subscribers',
       help: 'Open subscriptions by root field',

@@ -15,6 +15,9 @@ export interface ConnectionOptions {
   /** PEM file of the authorities to believe; without it those that Node.js ships with. */
   readonly sslCaFile?: string | null | undefined;
   readonly connectTimeoutMs: number;
+  /** The role that owns the tables; null: `user` does. */
+  readonly migrationUser?: string | null | undefined;
+  readonly migrationPassword?: string | null | undefined;
 }
 
 /** Seen in pg_stat_activity. */
@@ -64,6 +67,13 @@ export function clientConfig(options: ConnectionOptions): ClientConfig {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
   };
+}
+
+/** The same server and database as the role that may change tables. */
+export function asOwner(options: ConnectionOptions): ConnectionOptions {
+  const { migrationUser, migrationPassword } = options;
+  if (!migrationUser) return options;
+  return { ...options, user: migrationUser, password: migrationPassword };
 }
 
 /** What to throw when connecting failed: typed and with the address, unless it is not about the connection at all. */

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { followCluster } from './feed-epoch.js';
 import { type MigrationSession, type MigrationTarget, openSession } from './migration-session.js';
 import { type Migration, readMigrations } from './migrations.js';
+import { assertMayChange, grantService, RoleError } from './service-role.js';
 
 export type { MigrationTarget } from './migration-session.js';
 
@@ -46,10 +47,16 @@ const RECORDS = `CREATE TABLE _prisma_migrations (
   started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count integer NOT NULL DEFAULT 0)`;
 
 async function hasRecords(session: MigrationSession): Promise<boolean> {
-  const rows = await session.query<{ present: boolean }>(
-    `SELECT to_regclass('public._prisma_migrations') IS NOT NULL AS present`,
+  const [row] = await session.query<{ readable: boolean | null }>(
+    `SELECT has_table_privilege(to_regclass('public._prisma_migrations'), 'SELECT') AS readable`,
   );
-  return rows[0]?.present === true;
+  if (row?.readable === false) {
+    if (session.service !== null) await assertMayChange(session); // says better what is wrong
+    throw new RoleError(
+      'This role may not read the list of migrations: they were applied by another one. Run "qx-controlplane migrate up" once with database.migration_user set; that grants database.user what it needs.',
+    );
+  }
+  return row?.readable === true;
 }
 
 async function appliedRows(session: MigrationSession): Promise<AppliedRow[]> {
@@ -145,6 +152,8 @@ async function withSession<T>(
 
 /**
  * Applies what is pending, up to and including `to`. Returns the names of what it applied, in order.
+ * As the owner it then grants the service role what it needs.
+ * @throws {RoleError} this role may not change, or not read, the tables
  * @throws {MigrationError} edited, unknown or missing migrations, or one that failed: then it left nothing behind
  */
 export function runMigrations(
@@ -159,6 +168,7 @@ export function runMigrations(
         options.to === undefined ? migrations.length : position(migrations, options.to) + 1;
       const done = statuses.filter(({ state }) => state === 'applied').length;
       const pending = migrations.slice(done, end);
+      if (pending.length > 0) await assertMayChange(session);
       if (pending.length > 0 && !(await hasRecords(session))) await session.script(RECORDS);
       for (const { name, up, checksum } of pending) {
         await inTransaction(session, name, async () => {
@@ -171,6 +181,7 @@ export function runMigrations(
         });
       }
       await followCluster(session);
+      await grantService(session);
       return pending.map(({ name }) => name);
     }),
   );
@@ -194,12 +205,14 @@ export function revertMigrations(
       const keep =
         to === undefined ? applied - 1 : to === NOTHING ? 0 : position(migrations, to) + 1;
       const undone = migrations.slice(Math.max(keep, 0), applied).reverse();
+      if (undone.length > 0) await assertMayChange(session);
       for (const { name, down } of undone) {
         await inTransaction(session, name, async () => {
           await session.script(down);
           await session.query('DELETE FROM _prisma_migrations WHERE migration_name = $1', [name]);
         });
       }
+      await grantService(session);
       return undone.map(({ name }) => name);
     }),
   );

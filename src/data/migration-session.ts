@@ -2,11 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
-import { type ConnectionOptions, clientConfig, connectError } from './connection.js';
+import { asOwner, type ConnectionOptions, clientConfig, connectError } from './connection.js';
 
 export type MigrationTarget = ConnectionOptions | PGlite;
 
 export interface MigrationSession {
+  /** The role that works with the tables that this session's role owns; null: one role does both. */
+  readonly service: string | null;
   /** Runs a script of any number of statements in one go; function bodies may contain semicolons. */
   script(sql: string): Promise<void>;
   query<Row>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
@@ -24,6 +26,7 @@ const TABLE_LOCK_TIMEOUT = '15s';
 
 function embedded(database: PGlite): MigrationSession {
   return {
+    service: null,
     async script(sql) {
       await database.exec(sql);
     },
@@ -60,13 +63,15 @@ async function lock(client: pg.Client, waitMs: number): Promise<void> {
   }
 }
 
-async function server(options: ConnectionOptions, lockWaitMs: number): Promise<MigrationSession> {
+async function server(settings: ConnectionOptions, lockWaitMs: number): Promise<MigrationSession> {
+  const options = asOwner(settings);
   const client = new pg.Client(clientConfig(options));
   client.on('error', () => {}); // a lost connection also fails the statement that runs
   await client.connect().catch((error: unknown) => {
     throw connectError(options, error);
   });
   return {
+    service: options.user === settings.user ? null : settings.user,
     async script(sql) {
       await client.query(sql); // without parameters: the simple protocol, which takes several statements
     },
@@ -87,7 +92,7 @@ async function server(options: ConnectionOptions, lockWaitMs: number): Promise<M
   };
 }
 
-/** Opens a session of its own on PostgreSQL, or uses the only one of an embedded database. */
+/** Opens a session of its own on PostgreSQL, as the owner of the tables where one is named, or uses the only one of an embedded database. */
 export async function openSession(
   target: MigrationTarget,
   lockWaitMs: number = LOCK_WAIT_MS,

@@ -35,17 +35,28 @@ function tls({ sslMode, sslCaFile }: RedisOptions): { tls?: TlsOptions } {
 }
 
 /**
- * Begins to connect. Whoever uses it has to listen for "error".
+ * Where Redis is and as whom to come, in the library's words.
  * @throws when the CA file cannot be read
  */
-export function connect(options: RedisOptions): Redis {
-  const { host, port, username, password, database, connectTimeoutMs, commandTimeoutMs } = options;
-  const connection = new Redis({
+export function access(options: RedisOptions) {
+  const { host, port, username, password, database } = options;
+  return {
     host,
     port,
     ...(password === null ? {} : { username, password }),
     db: database,
     ...tls(options),
+  };
+}
+
+/**
+ * Begins to connect. Whoever uses it has to listen for "error".
+ * @throws when the CA file cannot be read
+ */
+export function connect(options: RedisOptions): Redis {
+  const { connectTimeoutMs, commandTimeoutMs } = options;
+  const connection = new Redis({
+    ...access(options),
     connectionName: APPLICATION_NAME,
     disableClientInfo: true,
     keepAlive: KEEP_ALIVE_AFTER_MS,

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { entries } from '../../src/config/entries.js';
-import { defaultConfig, loadConfig } from '../../src/config/load.js';
+import { configurationFiles, defaultConfig, loadConfig } from '../../src/config/load.js';
 import type { Config } from '../../src/config/model.js';
 import { failure, faults, load, temporaryFile, temporaryFolder } from './support.js';
 
@@ -24,6 +24,8 @@ const DEFAULTS: Config = {
     port: 5432,
     user: 'quantix',
     password: null,
+    migrationUser: null,
+    migrationPassword: null,
     database: 'quantix_vdc',
     sslMode: 'disable',
     sslCaFile: null,
@@ -32,6 +34,7 @@ const DEFAULTS: Config = {
     connectionMaxLifetimeMs: 300_000,
     connectTimeoutMs: 5_000,
     statementTimeoutMs: 15_000,
+    slowStatementMs: 500,
     lockTimeoutMs: 5_000,
     idleInTransactionTimeoutMs: 30_000,
     fallback: 'memory',
@@ -301,4 +304,28 @@ test('a secret file of a variable is found from the working directory, one of a 
   writeFileSync(configFile, 'database:\n  password_file: pw\n');
   expect(load({ flags: { configFile } }).database.password).toBe('from-file');
   expect(faults({ env: { QUANTIX_DATABASE_PASSWORD_FILE: 'pw' } })).toHaveLength(1);
+});
+
+test('the files that a configuration comes from are known, for looking at who may read them', () => {
+  const folder = temporaryFolder();
+  const configFile = join(folder, 'config.yaml');
+  const nowhere = '/nonexistent/config.yaml';
+  writeFileSync(
+    configFile,
+    'database: {password: inline}\nredis: {password_file: secrets/redis}\n',
+  );
+  const env = { QUANTIX_AUTH_JWT_SECRET_FILE: '/run/jwt', QUANTIX_ETCD_DIAL_TIMEOUT: '1s' };
+  const files = [
+    { setting: 'config.yaml', file: configFile, holdsSecret: true },
+    { setting: 'redis.password_file', file: join(folder, 'secrets/redis'), holdsSecret: true },
+    { setting: 'auth.jwt_secret_file', file: '/run/jwt', holdsSecret: true },
+  ];
+  expect(configurationFiles({ configFile }, env, nowhere)).toEqual(files);
+  expect(configurationFiles({}, { ...env, QUANTIX_CONFIG: configFile }, nowhere)).toEqual(files);
+  expect(configurationFiles({}, env, configFile)).toEqual(files);
+  expect(configurationFiles({}, {}, nowhere)).toEqual([]);
+  writeFileSync(configFile, 'server: {port: 1}\n');
+  expect(configurationFiles({ configFile }, {}, nowhere)).toEqual([
+    { setting: 'config.yaml', file: configFile, holdsSecret: false },
+  ]);
 });

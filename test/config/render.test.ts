@@ -54,7 +54,8 @@ describe('the default config.yaml', () => {
   test('shows what has no default as a line that only needs its # removed', () => {
     const secret = temporaryFile('a secret of at least thirty-two bytes', 'secret');
     const lines = printed.replace(/^ {2}# (\w+): (\S+)$/gm, (line, name: string) => {
-      if (name === 'password') return line;
+      if (name.endsWith('password')) return line;
+      if (name === 'migration_user') return '  migration_user: quantix_owner';
       return `  ${name}: ${secret}`;
     });
     const yaml = lines
@@ -106,7 +107,12 @@ describe('the reference', () => {
       .split('\n')
       .filter((line) => line.includes('| yes |'))
       .map((line) => line.split('`')[1]);
-    expect(secrets).toEqual(['database.password', 'etcd.password', 'redis.password']);
+    expect(secrets).toEqual([
+      'database.password',
+      'database.migration_password',
+      'etcd.password',
+      'redis.password',
+    ]);
   });
 });
 

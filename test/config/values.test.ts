@@ -238,4 +238,21 @@ describe('settings together', () => {
       expected.map((fault) => `etcd.${fault}`),
     );
   });
+
+  test('a password of nobody is refused', () => {
+    for (const [variable, value] of [
+      ['QUANTIX_DATABASE_MIGRATION_PASSWORD', 'sesame-42'],
+      ['QUANTIX_DATABASE_MIGRATION_PASSWORD_FILE', import.meta.filename],
+    ] as const) {
+      expect(faults({ env: { [variable]: value } })).toMatchObject([
+        {
+          source: variable,
+          message: expect.stringMatching(/^is nobody's while database\.migration_user/),
+        },
+      ]);
+      const env = { [variable]: value, QUANTIX_DATABASE_MIGRATION_USER: 'quantix_owner' };
+      const { migrationUser, migrationPassword } = load({ env }).database;
+      expect([migrationUser, migrationPassword === null]).toEqual(['quantix_owner', false]);
+    }
+  });
 });

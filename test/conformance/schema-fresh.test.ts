@@ -2,7 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { printErrors, printPermissions, printStates } from '../../src/cli/reference.js';
+import {
+  printDoctor,
+  printErrors,
+  printPermissions,
+  printStates,
+} from '../../src/cli/reference.js';
 import { generatedFiles } from '../../src/config/render.js';
 import { buildSchema, printApi } from '../../src/schema.js';
 import { root } from './schema.js';
@@ -12,6 +17,7 @@ const PRINTED: Readonly<Record<string, string>> = {
   'docs/states.md': printStates(),
   'docs/permissions.md': printPermissions(),
   'docs/errors.md': printErrors(buildSchema()),
+  'docs/doctor.md': printDoctor(),
   ...generatedFiles(),
 };
 
@@ -23,6 +29,7 @@ describe('generated files', () => {
   it('are all the ones that are committed', () => {
     expect(Object.keys(PRINTED).sort()).toEqual([
       'docs/configuration.md',
+      'docs/doctor.md',
       'docs/errors.md',
       'docs/permissions.md',
       'docs/states.md',

@@ -25,7 +25,14 @@ describe('the command line', () => {
     async (...args) => {
       const { code, stdout, stderr } = await runProgram(args.filter(Boolean));
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      for (const word of ['serve', 'migrate up', 'user create NAME', 'agent', 'Exit codes'])
+      for (const word of [
+        'serve',
+        'migrate up',
+        'user create NAME',
+        'doctor',
+        'agent',
+        'Exit codes',
+      ])
         expect(stdout).toContain(word);
     },
   );
@@ -45,6 +52,8 @@ describe('the command line', () => {
     [['user'], 'Say "user create NAME".'],
     [['user', 'create'], 'Say "user create NAME".'],
     [['user', 'delete', 'ada'], 'Say "user create NAME".'],
+    [['doctor', 'please'], 'doctor takes no "please".'],
+    [['doctor', '--dev'], 'The command "doctor" has no option --dev.'],
     [['agent'], 'agent needs --server URL.'],
     [['agent', '--server', 'localhost:8080'], '"localhost:8080" is not an http or https URL.'],
     [['agent', '--server', 'http://localhost'], 'agent needs a token'],

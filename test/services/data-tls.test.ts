@@ -30,6 +30,22 @@ async function authority(name: string): Promise<void> {
   );
 }
 
+/** The authority `name` again, with the same key, as it was years ago: `req` makes none that has expired. */
+async function expiredAuthority(name: string): Promise<void> {
+  await writeFile(inFolder('index'), '');
+  await writeFile(
+    inFolder('ca.conf'),
+    '[ca]\ndefault_ca=it\n[it]\ndatabase=index\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=any\nx509_extensions=ca_ext\n' +
+      '[any]\ncommonName=supplied\n[ca_ext]\nbasicConstraints=critical,CA:TRUE\n',
+  );
+  await openssl('req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', 'old.csr');
+  await openssl(
+    ...['ca', '-config', 'ca.conf', '-batch', '-notext', '-selfsign', '-create_serial'],
+    ...['-keyfile', `${name}.key`, '-in', 'old.csr', '-out', 'expired.pem'],
+    ...['-startdate', '20200101000000Z', '-enddate', '20200102000000Z'],
+  );
+}
+
 /** Lays key and certificate into the server's data folder, owned as it demands, and switches TLS on. */
 async function switchOn(): Promise<void> {
   const client = new pg.Client(clientConfig(databaseOptions(server, 'postgres')));
@@ -68,6 +84,7 @@ beforeAll(async () => {
   server = await startPostgres();
   await authority('ours');
   await authority('theirs');
+  await expiredAuthority('ours');
   await writeFile(inFolder('names'), 'subjectAltName=DNS:localhost\n');
   await openssl(
     ...['req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost'],
@@ -131,4 +148,27 @@ test('"verify-full" believes its authority for the name that was dialled, an add
   );
   const wrong = encrypted({ ...options, host: 'localhost', sslCaFile: inFolder('theirs.pem') });
   await expect(wrong).rejects.toThrow(/certificate/);
+});
+
+test('an authority whose certificate has expired is believed by no mode that is given one', async () => {
+  const sslCaFile = inFolder('expired.pem');
+  for (const sslMode of ['require', 'verify-ca', 'verify-full'] as const) {
+    const refused = encrypted({ sslMode, sslCaFile, host: 'localhost' });
+    await expect(refused).rejects.toThrow(/certificate has expired/);
+  }
+});
+
+test('a password of any characters is checked with scram-sha-256, encrypted or not', async () => {
+  const password = 'p@ss/w:rd %41#?&="\' \\ ünï';
+  const admin = new pg.Client(clientConfig(databaseOptions(server, 'postgres')));
+  await admin.connect();
+  await admin.query(`CREATE ROLE odd LOGIN PASSWORD ${pg.escapeLiteral(password)}`);
+  const { rows } = await admin.query(`SELECT rolpassword FROM pg_authid WHERE rolname = 'odd'`);
+  expect(rows[0].rolpassword).toMatch(/^SCRAM-SHA-256\$/);
+  await admin.end();
+  await expect(encrypted({ user: 'odd', password })).resolves.toBe(false);
+  await expect(encrypted({ user: 'odd', password, sslMode: 'require' })).resolves.toBe(true);
+  await expect(encrypted({ user: 'odd', password: `${password} ` })).rejects.toThrow(
+    'password authentication failed',
+  );
 });

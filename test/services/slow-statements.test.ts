@@ -1,0 +1,65 @@
+/** A slow statement on a real server is in the log with its request's id and without its values. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type App, createApp } from '../../src/app.js';
+import { newId } from '../../src/ids.js';
+import { createLogger } from '../../src/log.js';
+import { type Hold, holdTable } from '../e2e/database.js';
+import { postgresConfig } from '../support/app.js';
+import { createClient } from '../support/client.js';
+import { createSeed } from '../support/seed.js';
+import { sharedPostgres } from '../support/services/postgres.js';
+
+let app: App;
+let database: string;
+const lines: Record<string, unknown>[] = [];
+beforeAll(async () => {
+  const config = await postgresConfig({ database: { slowStatementMs: 1 } });
+  ({ database } = config.database);
+  const write = (line: string) => lines.push(JSON.parse(line));
+  app = await createApp(config, { log: createLogger({ level: 'warn' }, { write }) });
+});
+afterAll(() => app.stop());
+
+it('names statement, duration and request, not what was written, and is counted', async () => {
+  const seed = createSeed(app.services.data);
+  await seed.user('ADMIN', { username: 'ada' });
+  const requestId = newId();
+  const token = await createClient((request) => app.fetch(request), null).login(
+    'ada',
+    seed.password,
+  );
+  let hold: Hold | undefined;
+  try {
+    hold = await holdTable(sharedPostgres(), database, 'clusters');
+    const answer = app.fetch(
+      new Request('http://localhost/graphql', {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${token}`,
+          'x-request-id': requestId,
+        },
+        body: JSON.stringify({
+          query: 'mutation { createCluster(input: { name: "sesame" }) { __typename } }',
+        }),
+      }),
+    );
+    await hold.waiters(1);
+    await hold.release();
+    expect(await (await answer).text()).toContain('CreateClusterPayload');
+  } finally {
+    await hold?.release();
+  }
+  const slow = lines.filter(({ msg }) => msg === 'slow statement');
+  expect(slow).toContainEqual(
+    expect.objectContaining({
+      level: 'warn',
+      requestId,
+      statement: expect.stringMatching(/INSERT INTO "public"."clusters"/),
+      durationMs: expect.any(Number),
+    }),
+  );
+  expect(JSON.stringify(slow)).not.toContain('sesame');
+  const { values } = await app.services.metrics.slowStatements.get();
+  expect(values[0]?.value).toBeGreaterThanOrEqual(slow.length);
+});
