@@ -4,7 +4,7 @@
  */
 import type { InputFieldMap, InputRef } from '@pothos/core';
 import { type BulkAnswer, type BulkMode, executeBulk, MAX_BULK } from '../core/bulk.js';
-import { COMMON_ERRORS, type Command } from '../core/command.js';
+import { type Command, GATE_ERRORS } from '../core/command.js';
 import { UserError } from '../errors.js';
 import { encodeGlobalId } from '../ids.js';
 import { builder } from './builder.js';
@@ -111,7 +111,7 @@ export function bulkField<R extends object>(
 
   const Result = builder.unionType(`${Name}Result`, {
     description: `The answer of ${name}. An error is about the request as a whole.`,
-    types: [PayloadType, ...COMMON_ERRORS.map(errorTypeOf)] as never,
+    types: [PayloadType, ...GATE_ERRORS.map(errorTypeOf)] as never,
   });
 
   const at = {

@@ -4,7 +4,7 @@
  * everything else goes on to the top level. Every input takes `dryRun` and `idempotencyKey`.
  */
 import type { FieldMap, InputFieldMap, ObjectRef } from '@pothos/core';
-import { COMMON_ERRORS, type Command } from '../core/command.js';
+import { type Command, errorsOf } from '../core/command.js';
 import { execute } from '../core/execute.js';
 import { UserError, ValidationError } from '../errors.js';
 import { builder, type SchemaTypes } from './builder.js';
@@ -83,7 +83,7 @@ export function mutationField<R extends object>(
     }),
   });
 
-  const errors = [...new Set([...COMMON_ERRORS, ...command.errors])].map(errorTypeOf);
+  const errors = [...errorsOf(command)].map(errorTypeOf);
   const Result = builder.unionType(`${Name}Result`, {
     description: `The answer of ${name}.`,
     types: [PayloadType, ...errors] as never,

@@ -2,8 +2,8 @@
 import type { Change, RunContext } from '../../core/command.js';
 import { present } from '../../core/input.js';
 import {
-  AddressInUseError,
   AlreadyExistsError,
+  BusyError,
   InvalidStateError,
   type NodeVerdict,
   NoSuitableNodeError,
@@ -26,7 +26,7 @@ import { attachVolumes, groupIdsOf } from './references.js';
 import { resourcesOf, type VmSpec } from './spec.js';
 import { beginStart } from './start.js';
 
-/** What making a machine can be refused with. */
+/** What making a machine can be refused with, but for what is said of addresses that the caller asks for. */
 export const CREATION_ERRORS = [
   AlreadyExistsError,
   QuotaExceededError,
@@ -34,7 +34,7 @@ export const CREATION_ERRORS = [
   NoSuitableNodeError,
   InvalidStateError,
   SubnetExhaustedError,
-  AddressInUseError,
+  BusyError,
 ] as const;
 
 export interface NewMachine {
