@@ -96,7 +96,7 @@ export async function makeMachine(context: RunContext, wanted: NewMachine): Prom
     path: ['spec', 'nics', String(i)],
   }));
   const wires = await attachInterfaces(context, bare, nics);
-  const attached = await attachVolumes(tx, id, spec);
+  const attached = await attachVolumes(context, id, spec);
   const { vm, volumes, changed } = await addDisks(context, bare, wanted);
   const created: Change[] = [
     { type: 'VirtualMachine', id, before: null, after: vm },
