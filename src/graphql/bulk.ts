@@ -151,7 +151,12 @@ export function bulkField<R extends object>(
             const outcome = answer.outcomes[i] ?? null;
             const shown =
               outcome && 'answer' in outcome
-                ? { result: outcome.answer.result, dryRun, entities: outcome.answer.view }
+                ? {
+                    result: outcome.answer.result,
+                    dryRun,
+                    entities: outcome.answer.view,
+                    effects: outcome.answer.effects,
+                  }
                 : outcome && new Refusal(outcome.error);
             return { id: encodeGlobalId(type, id), outcome: shown };
           });
