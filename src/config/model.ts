@@ -5,6 +5,7 @@
  * names, config.yaml, the reference and `Config` all follow. Section names hold no underscore: `QUANTIX_<SECTION>_<KEY>` has one reading.
  */
 import { isAddressRange, isServerUrl, isWebOrigin } from './address.js';
+import { drs } from './drs.js';
 import {
   bytes,
   choice,
@@ -246,6 +247,7 @@ export const model = {
     },
   },
   maintenance,
+  drs,
   network: {
     about: 'Network interfaces of virtual machines.',
     keys: {
