@@ -68,7 +68,13 @@ describe('a machine that runs', () => {
   it('has a new disk from the beginning, and an old one until its agent has let go', async () => {
     const vm = await site.running(place);
     const data = await volume();
-    expect(await attach(vm, data)).toMatchObject({ task: { operation: 'RECONFIGURE' } });
+    const begun = await attach(vm, data);
+    expect(begun).toMatchObject({ task: { operation: 'RECONFIGURE' } });
+    const { id } = begun.task as { id: string };
+    const document = 'query($id: ID!) { task(id: $id) { details { attachedVolumeIds permanently } } }'; // biome-ignore format: one query
+    expect((await site.admin.answer(document, { id })).data).toEqual({
+      task: { details: { attachedVolumeIds: [data.id], permanently: null } },
+    });
     expect(await site.volume(data)).toMatchObject(usedBy(vm));
     await site.settle(place.agentA);
     expect(await site.lastTask(vm)).toMatchObject({ status: 'SUCCEEDED' });
