@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from './config/model.js';
 import { binKeeper } from './controllers/bin-keeper.js';
+import { drsExpiry } from './controllers/drs-expiry.js';
 import { maintenance } from './controllers/maintenance.js';
 import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
@@ -73,6 +74,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
         maintenance,
         retention,
         binKeeper,
+        drsExpiry,
       ]);
     },
     async start() {

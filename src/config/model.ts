@@ -7,6 +7,7 @@
 import { isAddressRange, isHostAndPort, isWebOrigin } from './address.js';
 import { cache } from './cache.js';
 import { database } from './database.js';
+import { drs } from './drs.js';
 import { etcd } from './etcd.js';
 import {
   choice,
@@ -159,6 +160,7 @@ export const model = {
     },
   },
   maintenance,
+  drs,
   network: {
     about: 'Network interfaces of virtual machines.',
     keys: {

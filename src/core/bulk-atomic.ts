@@ -11,6 +11,7 @@ import { type EntryIds, writeAudits } from './audit.js';
 import type { BulkAnswer, BulkExecution } from './bulk.js';
 import { admit, type Item } from './bulk-admission.js';
 import type { Outcome } from './command.js';
+import { type Effects, effectsOf, NO_EFFECTS, splitEffects, withEffects } from './effects.js';
 import { requireTerm } from './fencing.js';
 import { claimKey, findAnswer, rememberAnswer } from './idempotency.js';
 import { busy, holding } from './locks.js';
@@ -34,7 +35,7 @@ export async function doTogether<R extends object, V>(
   const known = keyed && (await findAnswer(data.db, keyed, clock.now()));
   if (known) {
     const { ids, results } = known.result as unknown as Known<R>;
-    return allDone(ids, results, await view(data.db, results));
+    return allKnown(ids, results, (kept) => view(data.db, kept));
   }
   const { ids, beyond } = await execution.resolve(viewer);
   if (beyond > 0) {
@@ -98,17 +99,20 @@ async function runAll<R extends object, V>(
   const known = keyed && (await claimKey(tx, keyed, now));
   if (known) {
     const { ids, results } = known.result as unknown as Known<R>;
-    const answer = allDone(ids, results, await view(tx, results));
+    const answer = await allKnown(ids, results, (kept) => view(tx, kept));
     return { answer, outcomes: null, entries: new Map() };
   }
   const admitted = items.filter((item) => !item.barred);
   for (const item of admitted) item.error = null;
   const outcomes: Outcome<R>[] = [];
+  const effects: Effects[] = [];
   for (const item of admitted) {
     signal.throwIfAborted();
     const { input, prepared } = item;
     try {
-      outcomes.push(await command.run({ tx, viewer, now, newId, services, prepared }, input));
+      const outcome = await command.run({ tx, viewer, now, newId, services, prepared }, input);
+      outcomes.push(outcome);
+      effects.push(effectsOf(tx, outcome.changed, viewer));
     } catch (cause) {
       const error = explain(command, cause, inputOf(item.id));
       if (!(error instanceof UserError)) throw cause; // as it is: a deadlock is tried again
@@ -120,7 +124,7 @@ async function runAll<R extends object, V>(
   }
   const ids = items.map(({ id }) => id);
   if (outcomes.length < items.length) throw new Refused();
-  const results = outcomes.map(({ result }) => result);
+  const results = outcomes.map(({ result }, i) => withEffects(result, effects[i] ?? NO_EFFECTS));
   if (keyed) await rememberAnswer(tx, keyed, { ids, results } satisfies Known<R>);
   let entries: EntryIds = new Map();
   if (!dryRun) {
@@ -131,16 +135,31 @@ async function runAll<R extends object, V>(
     entries = await writeAudits(tx, call, command.name, done);
   }
   const shown = outcomes.map(({ result, once }) => ({ ...result, ...once }));
-  const answer = allDone(ids, shown, await view(tx, shown));
+  const answer = allDone(ids, shown, await view(tx, shown), effects);
   if (dryRun) throw new DryRunRollback(answer);
   return { answer, outcomes, entries };
+}
+
+/** The answer of a call before, from what was kept of it. */
+async function allKnown<R extends object, V>(
+  ids: readonly string[],
+  kept: readonly R[],
+  view: (results: readonly R[]) => Promise<readonly V[]>,
+): Promise<BulkAnswer<R, V>> {
+  const known = kept.map((result) => splitEffects<R>(result));
+  const results = known.map(({ result }) => result);
+  const effects = known.map((one) => one.effects);
+  return allDone(ids, results, await view(results), effects);
 }
 
 function allDone<R, V>(
   ids: readonly string[],
   results: readonly R[],
   views: readonly V[],
+  effects: readonly Effects[],
 ): BulkAnswer<R, V> {
-  const outcomes = results.map((result, i) => ({ answer: { result, view: views[i] as V } }));
+  const outcomes = results.map((result, i) => ({
+    answer: { result, view: views[i] as V, effects: effects[i] ?? NO_EFFECTS },
+  }));
   return { ids, beyond: 0, outcomes };
 }

@@ -60,7 +60,7 @@ async function withViews<R, V>(
   const done = outcomes.flatMap((o) => (o && 'answer' in o ? [o.answer.result] : []));
   const views = (await view(db, done))[Symbol.iterator]();
   return outcomes.map((o) =>
-    o && 'answer' in o ? { answer: { result: o.answer.result, view: views.next().value as V } } : o,
+    o && 'answer' in o ? { answer: { ...o.answer, view: views.next().value as V } } : o,
   );
 }
 

@@ -71,7 +71,7 @@ export interface CommandSpec<I extends z.ZodType, R extends object, P> {
    */
   subject?(input: z.output<I>): Target | null;
   readonly input: I;
-  /** Beyond the errors that every command can give. */
+  /** Beyond the errors that its other parts bring about: see `errorsOf`. */
   readonly errors: readonly ErrorClass[];
   lock?(input: z.output<I>): readonly string[];
   /** Slow work (hashing, reading another system) that must not happen in the transaction. Without side effects, at least in a dry run. */
@@ -91,15 +91,23 @@ export type Command<I extends z.ZodType = z.ZodType, R extends object = object> 
   unknown
 >;
 
-/** Errors that every command can give, beside its own. */
-export const COMMON_ERRORS: readonly ErrorClass[] = [
+/** Errors that the gate itself can give, whatever the command. */
+export const GATE_ERRORS: readonly ErrorClass[] = [
   ValidationError,
-  NotFoundError,
-  ForbiddenError,
-  BusyError,
   ConflictError,
   IdempotencyMismatchError,
 ];
+
+/** All errors that a command can give: those of the gate, those that what it declares brings about, and its own. */
+export function errorsOf(command: Command): ReadonlySet<ErrorClass> {
+  return new Set([
+    ...GATE_ERRORS,
+    ...(command.subject ? [NotFoundError] : []),
+    ...(command.permission === null ? [] : [ForbiddenError]),
+    ...(command.lock ? [BusyError] : []),
+    ...command.errors,
+  ]);
+}
 
 export function defineCommand<I extends z.ZodType, R extends object, P = undefined>(
   spec: CommandSpec<I, R, P>,

@@ -7,6 +7,7 @@ import { findSubject, requirePermission } from './authorize.js';
 import type { Viewer } from './authz.js';
 import type { Command } from './command.js';
 import type { Call } from './context.js';
+import { type Effects, splitEffects } from './effects.js';
 import { findAnswer, type KeyedRequest, keyedRequest } from './idempotency.js';
 import type { Json } from './json.js';
 import { withLocks } from './locks.js';
@@ -24,6 +25,7 @@ export interface ExecuteOptions<R, V> {
 export interface Answer<R, V> {
   readonly result: R;
   readonly view: V;
+  readonly effects: Effects;
 }
 
 /** One run of a command: what the steps hand on to each other. */
@@ -128,9 +130,10 @@ async function replay<R extends object, V>(
   call: Call,
   { view }: ExecuteOptions<R, V>,
 ): Promise<Answer<R, V>> {
-  const result = known as unknown as R;
-  if (!view) return { result, view: undefined as V };
-  return call.services.data.transaction(async (tx) => ({ result, view: await view(tx, result) }), {
-    signal: call.signal,
-  });
+  const { result, effects } = splitEffects<R>(known);
+  if (!view) return { result, view: undefined as V, effects };
+  return call.services.data.transaction(
+    async (tx) => ({ result, view: await view(tx, result), effects }),
+    { signal: call.signal },
+  );
 }

@@ -1,7 +1,7 @@
 /** When a command does not do what was asked: what the caller is told of it, and what the audit keeps. */
 import { AlreadyExistsError, ForbiddenError, NotFoundError, type UserError } from '../errors.js';
 import { type Subject, writeRefusal } from './audit.js';
-import { COMMON_ERRORS, type Command } from './command.js';
+import { type Command, errorsOf } from './command.js';
 import type { Call } from './context.js';
 import { translate } from './failures.js';
 import { requireTerm } from './fencing.js';
@@ -14,8 +14,7 @@ export function explain(command: Command, cause: unknown, rawInput: unknown): un
 
 /** An error that the field does not list could not be shown to the caller: that is a bug of the command's declaration. */
 export function assertDeclared(command: Command, error: UserError): void {
-  const declared = [...COMMON_ERRORS, ...command.errors];
-  if (declared.some((known) => error instanceof known)) return;
+  for (const known of errorsOf(command)) if (error instanceof known) return;
   throw new Error(`${command.name} does not declare ${error.constructor.name}`, { cause: error });
 }
 

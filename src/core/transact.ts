@@ -5,7 +5,7 @@ import { newId } from '../ids.js';
 import { type Change, type EntryIds, subjectOf, writeAudit } from './audit.js';
 import type { Command } from './command.js';
 import type { Call, Services } from './context.js';
-import { findEntity, isOnSide } from './entity.js';
+import { effectsOf, kindOf, splitEffects, withEffects } from './effects.js';
 import type { Answer, Execution } from './execute.js';
 import { requireTerm } from './fencing.js';
 import type { ChangeHint } from './hints.js';
@@ -61,21 +61,24 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
 
   await requireTerm(tx, call.term);
   const known = keyed && (await claimKey(tx, keyed, now));
-  if (known)
-    return { answer: await answerOf(known.result as unknown as R), changed: null, entries: NONE };
+  if (known) {
+    const { result, effects } = splitEffects<R>(known.result);
+    return { answer: { ...(await answerOf(result)), effects }, changed: null, entries: NONE };
+  }
 
   const outcome = await command.run({ tx, viewer, now, newId, services, prepared }, input);
   // An edit that changed nothing gives the row back that it was given: see updateVersioned.
   const written = outcome.changed.filter(
     ({ before, after, derived }) => derived || before !== after,
   );
-  if (keyed) await rememberAnswer(tx, keyed, outcome.result);
+  const effects = effectsOf(tx, outcome.changed, viewer);
+  if (keyed) await rememberAnswer(tx, keyed, withEffects(outcome.result, effects));
   let entries: EntryIds = NONE;
   if (!dryRun) {
     const unchanged = command.audit === 'changes' ? null : subject;
     entries = await writeAudit(tx, call, command.name, written, unchanged, outcome.actor);
   }
-  const answer = await answerOf({ ...outcome.result, ...outcome.once });
+  const answer = { ...(await answerOf({ ...outcome.result, ...outcome.once })), effects };
   if (dryRun) throw new DryRunRollback(answer);
   return { answer, changed: written, entries };
 }
@@ -93,14 +96,6 @@ export async function followUp<I extends z.ZodType, R extends object>(
     metrics.afterCommitFailures.inc();
     log.error({ err, action: command.name }, 'what follows a commit failed');
   });
-}
-
-/** What goes into the bin is gone for all who follow it, and what comes out of it is new. */
-function kindOf({ type, before, after }: Change): ChangeHint['kind'] {
-  const entity = findEntity(type) ?? {};
-  const was = before !== null && isOnSide(entity, { ...before });
-  const is = after !== null && isOnSide(entity, { ...after });
-  return is ? (was ? 'UPDATED' : 'CREATED') : 'DELETED';
 }
 
 /** The commit itself has replaced the generations: whoever hears of a change must not read the old copy. Never throws: the change is committed. */

@@ -4,7 +4,7 @@
  */
 import type { InputFieldMap, InputRef } from '@pothos/core';
 import { type BulkAnswer, type BulkMode, executeBulk, MAX_BULK } from '../core/bulk.js';
-import { COMMON_ERRORS, type Command } from '../core/command.js';
+import { type Command, GATE_ERRORS } from '../core/command.js';
 import { UserError } from '../errors.js';
 import { encodeGlobalId } from '../ids.js';
 import { builder } from './builder.js';
@@ -111,7 +111,7 @@ export function bulkField<R extends object>(
 
   const Result = builder.unionType(`${Name}Result`, {
     description: `The answer of ${name}. An error is about the request as a whole.`,
-    types: [PayloadType, ...COMMON_ERRORS.map(errorTypeOf)] as never,
+    types: [PayloadType, ...GATE_ERRORS.map(errorTypeOf)] as never,
   });
 
   const at = {
@@ -151,7 +151,12 @@ export function bulkField<R extends object>(
             const outcome = answer.outcomes[i] ?? null;
             const shown =
               outcome && 'answer' in outcome
-                ? { result: outcome.answer.result, dryRun, entities: outcome.answer.view }
+                ? {
+                    result: outcome.answer.result,
+                    dryRun,
+                    entities: outcome.answer.view,
+                    effects: outcome.answer.effects,
+                  }
                 : outcome && new Refusal(outcome.error);
             return { id: encodeGlobalId(type, id), outcome: shown };
           });

@@ -4,10 +4,11 @@
  * everything else goes on to the top level. Every input takes `dryRun` and `idempotencyKey`.
  */
 import type { FieldMap, InputFieldMap, ObjectRef } from '@pothos/core';
-import { COMMON_ERRORS, type Command } from '../core/command.js';
+import { type Command, errorsOf } from '../core/command.js';
 import { execute } from '../core/execute.js';
 import { UserError, ValidationError } from '../errors.js';
 import { builder, type SchemaTypes } from './builder.js';
+import { effectFields } from './effects.js';
 import { errorTypeOf, Refusal } from './errors.js';
 import { type EntityField, type Payload, readEntities } from './payload.js';
 
@@ -77,13 +78,14 @@ export function mutationField<R extends object>(
         ]),
       ),
       ...(options.fields?.(t as never) as object),
+      ...effectFields(t),
       dryRun: t.exposeBoolean('dryRun', {
         description: 'True: nothing was written; this is what would have been.',
       }),
     }),
   });
 
-  const errors = [...new Set([...COMMON_ERRORS, ...command.errors])].map(errorTypeOf);
+  const errors = [...errorsOf(command)].map(errorTypeOf);
   const Result = builder.unionType(`${Name}Result`, {
     description: `The answer of ${name}.`,
     types: [PayloadType, ...errors] as never,
@@ -113,7 +115,8 @@ export function mutationField<R extends object>(
               return view ?? {};
             },
           });
-          return { result: answer.result, dryRun: dryRun === true, entities: answer.view } as never;
+          const { result, effects, view } = answer;
+          return { result, effects, dryRun: dryRun === true, entities: view } as never;
         } catch (error) {
           if (error instanceof UserError) return new Refusal(error) as never;
           throw error;

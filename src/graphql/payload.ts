@@ -1,6 +1,7 @@
 /** What a mutation's payload is made of, and how the entities in it are read: in one statement for each kind, of however many payloads. */
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
+import type { Effects } from '../core/effects.js';
 import { delegateOf, type Entity } from '../core/entity.js';
 import type { Db, Tx } from '../data/client.js';
 import type { GraphQLContext } from './builder.js';
@@ -8,6 +9,7 @@ import type { GraphQLContext } from './builder.js';
 export interface Payload<R> {
   readonly result: R;
   readonly dryRun: boolean;
+  readonly effects: Effects;
   /** Entities read inside the transaction, by payload field. */
   readonly entities: Entities;
 }

@@ -371,6 +371,30 @@ describe('purging', () => {
     }
   });
 
+  it('waits for the linked copies of its snapshots, which are named; so does the control plane', async () => {
+    const { seed, data } = world;
+    const vm = await seed.vm(project);
+    const snapshot = await seed.snapshot(vm);
+    const usedSnapshots = { increment: 1 };
+    await data.db.project.update({ where: { id: project.uuid }, data: { usedSnapshots } });
+    const attached = { attachedVmId: vm.uuid, phase: 'IN_USE' } as const;
+    const volume = await seed.claimedVolume(project, undefined, attached);
+    const copy = await seed.claimedVolume(project, undefined, {
+      parentId: volume.uuid,
+      spec: { source: { type: 'SNAPSHOT', id: snapshot.uuid, linked: true } },
+    });
+    const inUse = { code: 'IN_USE', usedBy: [{ type: 'Volume', count: 1, names: [copy.name] }] };
+    expect(await remove(vm, { permanently: true })).toMatchObject(inUse);
+    await remove(vm);
+    expect(await purge(vm)).toMatchObject(inUse);
+    clock.advance(24 * HOUR);
+    await empty();
+    clock.advance(-24 * HOUR); // sessions go on
+    expect(await row(vm)).not.toBeNull();
+    await data.db.volume.delete({ where: { id: copy.uuid } });
+    expect(await purge(vm)).toMatchObject({ deletedVirtualMachineId: vm.id });
+  });
+
   it('is done by the control plane when the retention is over, and not before', async () => {
     const { vm, volume } = await furnished();
     await remove(vm);

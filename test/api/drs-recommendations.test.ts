@@ -1,5 +1,6 @@
 /** Deciding about recommendations, and doing what they say: at once, or not at all when things have changed. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { drsExpiry } from '../../src/controllers/drs-expiry.js';
 import type { Prisma } from '../../src/gen/client/client.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
@@ -149,5 +150,36 @@ describe('a recommendation', () => {
       code: 'INVALID_STATE',
       allowed: ['APPROVE', 'REJECT'],
     });
+  });
+});
+
+describe('a recommendation that has become pointless', () => {
+  const round = () =>
+    drsExpiry.run(world.app.services, () => true, new AbortController().signal, new Date(0));
+
+  it('is EXPIRED by the control plane, once, with an audit entry, and not approved any more', async () => {
+    await world.data.db.drsRecommendation.deleteMany({});
+    const day = 24 * 3_600_000;
+    const old = await recommend({ createdAt: new Date(Date.now() - day - 1) });
+    const young = await recommend({ createdAt: new Date(Date.now() - day + 60_000) });
+    const decided = await recommend({ status: 'REJECTED', createdAt: new Date(0) });
+    await round();
+    expect(await row(old)).toMatchObject({ status: 'EXPIRED', version: 2 });
+    expect(await row(young)).toMatchObject({ status: 'PENDING', version: 1 });
+    expect(await row(decided)).toMatchObject({ status: 'REJECTED', version: 1 });
+    await world.data.db.virtualMachine.update({ where: { id: vm.uuid }, data: { nodeId: target.uuid } }); // biome-ignore format: one call
+    await round();
+    await round();
+    expect(await row(young)).toMatchObject({ status: 'EXPIRED', version: 2 });
+    expect(await give('approve', young)).toMatchObject({ code: 'INVALID_STATE', allowed: [] });
+    const where = { action: 'drs.expire' };
+    const entries = await world.data.db.auditEntry.findMany({ where, orderBy: { seq: 'asc' } });
+    expect(entries).toMatchObject(
+      [old, young].map(({ uuid }) => ({
+        resourceId: uuid,
+        username: 'system:drs-expiry',
+        details: { before: { status: 'PENDING' }, after: { status: 'EXPIRED' } },
+      })),
+    );
   });
 });

@@ -86,6 +86,31 @@ describe('explaining placement', () => {
     expect(elsewhere.find((v) => v.hostname === 'roomy')?.reasons).toEqual(['is excluded']);
   });
 
+  it('looks at the pools of the disks that a new machine would have, and tells of none that one cannot see', async () => {
+    const { seed } = world;
+    const elsewhere = await seed.node(cluster, { hostname: 'elsewhere', intent: 'CORDONED' });
+    const local = await seed.pool({ assignedNodeIds: [elsewhere.uuid] });
+    const volume = await seed.volume(project, local);
+    const reasons = [`cannot reach the storage pool ${local.name}`];
+    const disks = [{ name: 'root', volumeId: volume.id }];
+    for (const input of [{ spec: { ...spec, disks } }, { spec, storagePoolIds: [local.id] }]) {
+      const verdicts = await explain(operator, { projectId: project.id, ...input });
+      expect(verdicts?.find(({ hostname }) => hostname === 'roomy')).toMatchObject({ reasons });
+    }
+    const other = await seed.project();
+    const hidden = await seed.pool({ projectId: other.uuid });
+    for (const id of [hidden.id, Buffer.from(`StoragePool:${other.uuid}`).toString('base64url')]) {
+      const { errors } = await ask(operator, { projectId: project.id, spec, storagePoolIds: [id] });
+      expect(errors).toMatchObject([
+        {
+          message: 'It names a StoragePool that does not exist.',
+          extensions: { code: 'BAD_USER_INPUT' },
+        },
+      ]);
+    }
+    await world.data.db.node.delete({ where: { id: elsewhere.uuid } });
+  });
+
   it('is for those who may create machines in the project', async () => {
     const hidden = await world.seed.project();
     const vm = await world.seed.vm(hidden);

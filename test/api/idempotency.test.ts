@@ -21,7 +21,7 @@ afterAll(() => world.stop());
 const KEYED = MUTATIONS.filter((mutation) => mutation !== 'login' && mutation !== 'logout');
 
 describe.each(KEYED)('%s, repeated with its key', (mutation) => {
-  it('answers as the first time and does nothing again', async () => {
+  it('answers as the first time and does nothing again; with another body it is refused', async () => {
     const { client, input } = await sampleOf(mutation, stage);
     const keyed = { ...input, idempotencyKey: `twice-${mutation}` };
     const first = await mutate(client, mutation, keyed);
@@ -31,6 +31,19 @@ describe.each(KEYED)('%s, repeated with its key', (mutation) => {
     expect(changedTables(before, await digest(world.data))).toEqual([]);
     const secretless = 'token' in first ? { ...first, token: null } : first;
     expect(second).toEqual(secretless);
+
+    const { input: other } = await sampleOf(mutation, stage);
+    const refused = await mutate(client, mutation, { ...keyed, ...other });
+    expect(refused).toMatchObject({ __typename: 'IdempotencyMismatchError' });
+  });
+});
+
+it.each(['login', 'logout'])('%s is refused with the key of another request', async (mutation) => {
+  const idempotencyKey = `taken-${mutation}`;
+  await mutate(stage.admin, 'createCluster', { name: idempotencyKey, idempotencyKey });
+  const input = mutation === 'login' ? { username: 'stage-admin', password: 'unread' } : {};
+  expect(await mutate(stage.admin, mutation, { ...input, idempotencyKey })).toMatchObject({
+    __typename: 'IdempotencyMismatchError',
   });
 });
 

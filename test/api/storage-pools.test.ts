@@ -228,6 +228,10 @@ describe('the secret of a pool', () => {
       code: 'NOT_CONFIGURED',
       setting: 'auth.encryption_key_file',
     });
+    const secret = { id: (await create({ poolType: 'ISCSI', nfs: null, iscsi: ISCSI })).id };
+    expect(
+      await mutate(client, 'updateStoragePool', { ...secret, chapPassword: 'another secret' }),
+    ).toMatchObject({ code: 'NOT_CONFIGURED', setting: 'auth.encryption_key_file' });
     const open = { ...ISCSI, chapUser: null, chapPassword: null };
     expect(await mutate(client, 'createStoragePool', { ...pool, iscsi: open })).toMatchObject({
       __typename: 'CreateStoragePoolPayload',

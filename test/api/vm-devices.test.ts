@@ -68,7 +68,13 @@ describe('a machine that runs', () => {
   it('has a new disk from the beginning, and an old one until its agent has let go', async () => {
     const vm = await site.running(place);
     const data = await volume();
-    expect(await attach(vm, data)).toMatchObject({ task: { operation: 'RECONFIGURE' } });
+    const begun = await attach(vm, data);
+    expect(begun).toMatchObject({ task: { operation: 'RECONFIGURE' } });
+    const { id } = begun.task as { id: string };
+    const document = 'query($id: ID!) { task(id: $id) { details { attachedVolumeIds permanently } } }'; // biome-ignore format: one query
+    expect((await site.admin.answer(document, { id })).data).toEqual({
+      task: { details: { attachedVolumeIds: [data.id], permanently: null } },
+    });
     expect(await site.volume(data)).toMatchObject(usedBy(vm));
     await site.settle(place.agentA);
     expect(await site.lastTask(vm)).toMatchObject({ status: 'SUCCEEDED' });
@@ -95,7 +101,7 @@ describe('a machine that runs', () => {
       await site.settle(place.agentA);
       const before = await parts(vm);
       for (const change of [
-        () => attach(vm, wanted, 'wanted'),
+        ...(end === 'FAILED' ? [() => attach(vm, wanted, 'wanted')] : []),
         () => detach(vm, kept),
         () => insert(vm, image),
       ]) {
@@ -117,6 +123,23 @@ describe('a machine that runs', () => {
       }
     },
   );
+
+  it('keeps a new disk reserved when attaching has TIMED_OUT: the agent may have it by now, or yet take it', async () => {
+    const vm = await site.running(place);
+    const data = await volume();
+    await attach(vm, data);
+    await site.expire();
+    expect(await site.lastTask(vm)).toMatchObject({ status: 'TIMED_OUT' });
+    expect(await site.volume(data)).toMatchObject(usedBy(vm));
+    expect(await attach(await site.machine(place), data)).toMatchObject({ code: 'VALIDATION' });
+    await site.expectSound();
+    await site.settle(place.agentA);
+    expect(await parts(vm)).toMatchObject({ disks: [{ volumeId: data.uuid }] });
+    expect(await site.row(vm)).toMatchObject({ powerState: 'RUNNING', desiredState: 'RUNNING' });
+    await detach(vm, data);
+    await site.settle(place.agentA);
+    expect(await site.volume(data)).toMatchObject(FREE);
+  });
 
   it('and that its node is bringing back is not off: its agent is told', async () => {
     const vm = await site.running(place);
@@ -162,6 +185,33 @@ describe('what cannot be attached', () => {
     expect(await attach(vm, source)).toMatchObject({ code: 'BUSY', operation: 'CREATE_VOLUME' });
     expect(await site.volume(source)).toMatchObject(FREE);
     expect(await site.row(vm)).toEqual(before);
+  });
+
+  it('is a volume that linked copies stand on, unless it is only read; the copies are named', async () => {
+    const vm = await site.machine(place);
+    const share = async (data: object = {}) => {
+      const source = await volume(data as never);
+      const spec = { source: { type: 'CLONE', id: source.uuid, linked: true } };
+      return { source, copy: await volume({ parentId: source.uuid, spec }) };
+    };
+    const { source, copy } = await share();
+    const usedBy = [{ type: 'Volume', count: 1, names: [copy.name] }];
+    expect(await attach(vm, source)).toMatchObject({ code: 'IN_USE', usedBy });
+    expect(
+      await site.ask('createVirtualMachine', {
+        projectId: site.project.id,
+        name: 'on-shared',
+        spec: {
+          cpu: { cores: 1 },
+          memory: { sizeMib: 1024 },
+          disks: [{ name: 'root', volumeId: source.id }],
+        },
+      }),
+    ).toMatchObject({ code: 'IN_USE', usedBy });
+    expect(await site.volume(source)).toMatchObject(FREE);
+    expect(await attach(vm, copy)).toMatchObject({ virtualMachine: { id: vm.id } });
+    const read = await share({ spec: { accessMode: 'READ_ONLY_MANY' } });
+    expect(await attach(vm, read.source, 'base')).toMatchObject({ virtualMachine: { id: vm.id } });
   });
 
   it('is what a tenant cannot see: it does not exist', async () => {

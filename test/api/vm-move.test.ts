@@ -106,6 +106,38 @@ describe('a move that is refused', () => {
       expect(JSON.stringify(answer)).toContain(name);
   });
 
+  it('because its volumes share blocks with others, or are being copied, names them', async () => {
+    const { seed } = site.world;
+    const [mine, image] = [site.project, await seed.image({ projectId: site.project.uuid })];
+    const to = await seed.project();
+    const tied = async (data: (attachedVmId: string) => object) => {
+      const vm = await site.machine(place);
+      const attached = { attachedVmId: vm.uuid, phase: 'IN_USE' } as const;
+      const source = await seed.claimedVolume(mine, site.pool, attached);
+      const copy = await seed.claimedVolume(mine, site.pool, {
+        parentId: source.uuid,
+        ...data(vm.uuid),
+      });
+      return { vm, source, copy };
+    };
+    const linked = { spec: { source: { type: 'SNAPSHOT', linked: true } } };
+    for (const data of [{ phase: 'CREATING' }, linked]) {
+      const { vm, source, copy } = await tied(() => data);
+      const answer = await move(vm, to);
+      expect(answer).toMatchObject({ code: 'VALIDATION', issues: [{ path: ['projectId'] }] });
+      expect(answer.message).toContain(`${copy.name} of ${source.name}`);
+    }
+    const based = await site.machine(place);
+    await seed.claimedVolume(mine, site.pool, {
+      attachedVmId: based.uuid,
+      phase: 'IN_USE',
+      spec: { source: { type: 'IMAGE', id: image.uuid, linked: true } },
+    });
+    expect((await move(based, to)).message).toContain(`the image ${image.name}`);
+    const together = await tied((attachedVmId) => ({ attachedVmId, phase: 'IN_USE', ...linked }));
+    expect(await move(together.vm, to)).toMatchObject({ __typename: 'MoveVirtualMachinePayload' });
+  });
+
   it('does not count an image that is published to the other project, or is for all', async () => {
     const { seed, data } = site.world;
     const to = await seed.project();

@@ -322,7 +322,7 @@ describe('volumes and the snapshots that hold them', () => {
       return site.done('createVolume', { ...base, source });
     };
     await copy(one, false);
-    await copy(two, true);
+    const linked = await copy(two, true);
     const inUse = { code: 'IN_USE', usedBy: [{ type: 'Volume', count: 1 }] };
     expect(await remove(vm, one)).toMatchObject(inUse);
     expect(await snapshot(one)).toMatchObject({ state: 'AVAILABLE' });
@@ -331,5 +331,25 @@ describe('volumes and the snapshots that hold them', () => {
     expect(await remove(vm, one)).toMatchObject({ deletedVirtualMachineSnapshotId: one.id });
     await settle();
     expect(await snapshot(one)).toBeNull();
+    // The machine would take its snapshots along.
+    const usedBy = [{ type: 'Volume', count: 1, names: [linked.volume?.name] }];
+    expect(await site.ask('deleteVirtualMachine', { id: vm.id })).toMatchObject({ usedBy });
+    expect(await snapshot(two)).toMatchObject({ state: 'AVAILABLE' });
+    await site.done('deleteVolume', { id: linked.volume?.id });
+    await settle();
+    await site.done('deleteVirtualMachine', { id: vm.id });
+  });
+
+  it('are not copied any more once their machine is being deleted', async () => {
+    const vm = await site.running(place);
+    const volume = await disk(vm);
+    await settle();
+    const one = await taken(vm);
+    await site.done('deleteVirtualMachine', { id: vm.id, force: true });
+    const source = { volumeId: volume.id, snapshotId: one.id, linked: true };
+    const base = { projectId: site.project.id, poolId: site.pool.id, name: `copy-${++count}` };
+    const answer = await site.ask('createVolume', { ...base, source });
+    expect(answer).toMatchObject({ code: 'INVALID_STATE', current: 'DELETING' });
+    await settle();
   });
 });

@@ -117,6 +117,52 @@ describe('a new volume', () => {
     expect([await used(), await claimed()]).toEqual(before);
   });
 
+  it('that nobody makes any more, as an earlier release left it, can be deleted; so can one that nobody deletes', async () => {
+    for (const phase of ['CREATING', 'DELETING'] as const) {
+      const left = await site.world.seed.claimedVolume(site.project, site.pool, { phase });
+      await site.done('deleteVolume', { id: left.id });
+      expect(await site.ask('deleteVolume', { id: left.id })).toMatchObject({ code: 'BUSY' });
+      await site.settle();
+      expect(await site.volumeRow(left)).toBeNull();
+    }
+  });
+
+  it('whose nodes never return is forgotten when an administrator forces it, and not before', async () => {
+    const { seed } = site.world;
+    const dead = await seed.node(site.cluster, { phase: 'DISCONNECTED' });
+    const pool = await seed.pool({ assignedNodeIds: [dead.uuid] });
+    const lost = await seed.claimedVolume(site.project, pool);
+    const user = await seed.user('OPERATOR', { projects: { [site.project.uuid]: 'OPERATOR' } });
+    const operator = await site.world.signIn(user.name);
+    const forced = { id: lost.id, force: true };
+    const forbidden = { code: 'FORBIDDEN', permission: 'storage:delete' };
+    expect(await mutate(operator, 'deleteVolume', forced)).toMatchObject(forbidden);
+    expect(await site.ask('deleteVolume', { id: lost.id })).toMatchObject({
+      code: 'NO_SUITABLE_NODE',
+    });
+    const before = await used();
+    expect(await site.ask('deleteVolume', forced)).toMatchObject({
+      deletedVolumeId: lost.id,
+      task: null,
+    });
+    expect(await site.volumeRow(lost)).toBeNull();
+    expect(await used()).toEqual({
+      usedVolumes: before.usedVolumes - 1,
+      usedStorageGib: before.usedStorageGib - 10,
+    });
+    const where = { resourceId: lost.uuid, action: 'volume.delete', status: 'SUCCEEDED' } as const;
+    const [entry, ...others] = await site.world.data.db.auditEntry.findMany({ where });
+    expect(others).toEqual([]);
+    expect(entry).toMatchObject({ username: 'ada', details: { after: null } });
+    // Where a node can do it, force leaves nothing behind.
+    const volume = await begin();
+    await site.settle();
+    expect(await site.ask('deleteVolume', { id: volume.id, force: true })).toMatchObject({
+      task: { operation: 'DELETE_VOLUME' },
+    });
+    await site.settle();
+  });
+
   it('that is cancelled too late is there all the same', async () => {
     const volume = await begin();
     await site.agent.report();

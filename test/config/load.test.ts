@@ -68,6 +68,7 @@ const DEFAULTS: Config = {
   ha: { notReadyAfterMs: 30_000, disconnectedAfterMs: 90_000 },
   placement: { cpuOvercommit: 2, memoryOvercommit: 1.5, policy: 'spread' },
   maintenance: { maxMigrationsPerCluster: 5, maxMigrationsPerNode: 2, retryAfterMs: 60_000 },
+  drs: { recommendationMaxAgeMs: 86_400_000 },
   storage: { thinOvercommit: 4 },
   network: { macPrefix: '52:54:00' },
   tasks: {

@@ -8,6 +8,7 @@ import {
   type DrsOperation,
   requireDecision,
   staleness,
+  whyExpired,
 } from '../../src/modules/drs/rules.js';
 
 describe('a decision', () => {
@@ -73,5 +74,59 @@ describe('a migration that is recommended', () => {
     ],
   ])('%s', (_case, changes, why) => {
     expect(staleness({ ...fresh, ...changes })).toBe(why);
+  });
+});
+
+describe('a recommendation that waits', () => {
+  const NOW = new Date('2026-05-04T09:00:00Z');
+  const HOUR = 3_600_000;
+  const waiting = {
+    status: 'PENDING',
+    recommendationType: 'MIGRATE',
+    createdAt: new Date(NOW.getTime() - HOUR),
+    sourceNodeId: 'a',
+    targetNodeId: 'b',
+    virtualMachine: { nodeId: 'a', powerState: 'RUNNING' },
+    targetNode: { intent: 'IN_SERVICE' },
+  } as const;
+  const machine = (changes: object) => ({
+    virtualMachine: { ...waiting.virtualMachine, ...changes },
+  });
+  it.each<[string, object, string | null]>([
+    ['stays while all is as it was', {}, null],
+    ['stays when it was approved', { status: 'APPROVED' }, null],
+    ['stays while its machine is not heard of', machine({ powerState: 'UNKNOWN' }), null],
+    ['stays while its target takes no more', { targetNode: { intent: 'CORDONED' } }, null],
+    ['expires with age', { createdAt: new Date(NOW.getTime() - 2 * HOUR) }, 'it is too old'],
+    ['expires without machine', { virtualMachine: null }, 'its virtual machine is gone'],
+    ['expires without target', { targetNodeId: null }, 'its target is gone'],
+    [
+      'expires with its target',
+      { targetNode: { intent: 'MAINTENANCE' } },
+      'its target is out of service',
+    ],
+    [
+      'expires when the machine stops',
+      machine({ powerState: 'STOPPED' }),
+      'the virtual machine is STOPPED',
+    ],
+    [
+      'expires when the machine moves',
+      machine({ nodeId: 'c' }),
+      'the virtual machine is not on the source node any more',
+    ],
+    [
+      'expires when it is done otherwise',
+      { sourceNodeId: null, ...machine({ nodeId: 'b' }) },
+      'the virtual machine is on the target already',
+    ],
+    [
+      'about a node goes by its age alone',
+      { recommendationType: 'POWER_ON', virtualMachine: null },
+      null,
+    ],
+    ['stays what somebody made of it', { status: 'REJECTED', virtualMachine: null }, null],
+  ])('%s', (_case, changes, why) => {
+    expect(whyExpired({ ...waiting, ...changes }, NOW, 2 * HOUR)).toBe(why);
   });
 });

@@ -21,7 +21,7 @@ const TABLE = `
   DETACH  -        -     +      -        -        -
   GROW    -        +     +      -        -        -
   CLONE   -        +     -      -        -        -
-  DELETE  -        +     -      -        -        +
+  DELETE  +        +     -      -        +        +
 `;
 const [head = '', ...lines] = TABLE.trim().split('\n');
 const phases = head.trim().split(/\s+/) as VolumePhase[];

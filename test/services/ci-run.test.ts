@@ -3,7 +3,10 @@ import { execFile } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { printSchema } from 'graphql';
 import { expect, it, onTestFinished } from 'vitest';
+import { declaredErrors, SEEN_FILE } from '../support/declared-errors.js';
+import { api } from '../support/schema-walk.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const VITEST = `"${process.execPath}" "${ROOT}node_modules/vitest/vitest.mjs" run`;
@@ -19,19 +22,19 @@ interface Outcome {
  */
 async function ci(
   files: Record<string, string>,
-  commands: { install?: string; test?: string } = {},
+  commands: { install?: string; test?: string; seen?: string } = {},
 ): Promise<Outcome> {
   await mkdir(join(ROOT, '.cache'), { recursive: true });
   const project = await mkdtemp(join(ROOT, '.cache/ci-run-'));
   onTestFinished(() => rm(project, { recursive: true }));
-  const { install = 'true', test = VITEST } = commands;
+  const { install = 'true', test = VITEST, seen } = commands;
   await cp(join(ROOT, '.ci/run'), join(project, '.ci/run'));
   const npm = `#!/bin/sh\ncase $1 in ci) ${install} ;; test) ${test} ;; *) exit 9 ;; esac\n`;
   const config = `export default { test: {
     include: ['*.test.ts'], pool: 'forks', maxWorkers: 1,
     reporters: ['default', '${ROOT}test/support/summary-reporter.ts'],
   } };`;
-  const all = { 'bin/npm': npm, 'vitest.config.mjs': config, ...files };
+  const all = { seen: seen ?? '', 'bin/npm': npm, 'vitest.config.mjs': config, ...files };
   for (const [name, text] of Object.entries(all)) {
     await mkdir(join(project, name, '..'), { recursive: true });
     await writeFile(join(project, name), text);
@@ -39,7 +42,9 @@ async function ci(
   await chmod(join(project, 'bin/npm'), 0o755);
   // From another folder and without standard input, as a machine would call it.
   return new Promise((resolve) => {
-    const env = { ...process.env, PATH: `${project}/bin:${process.env.PATH}`, CI: 'true' };
+    const path = `${project}/bin:${process.env.PATH}`;
+    const noted = seen === undefined ? '' : join(project, 'seen');
+    const env = { ...process.env, PATH: path, CI: 'true', [SEEN_FILE]: noted };
     const run = `exec bash "${project}/.ci/run" <&- 2>&1`;
     execFile('bash', ['-c', run], { env, cwd: '/' }, (error, stdout) => {
       const lastLine = stdout.trimEnd().split('\n').at(-1) ?? '';
@@ -105,6 +110,18 @@ it('fails when the runner claims success but did not finish or tested nothing', 
   expect(await ci({}, { test: `${VITEST} --passWithNoTests` })).toEqual(failure);
   const cutOff = `printf 'passed=7\\nfailed=0\\ncomplete=0\\n' >"$TEST_SUMMARY_FILE"`;
   expect(await ci({}, { test: cutOff })).toEqual({ code: 1, lastLine: '7 passed, 1 failed' });
+});
+
+it('fails when all tests ran and a declared error of a mutation was never seen', async () => {
+  const declared = declaredErrors(printSchema(api));
+  const [first, ...others] = declared;
+  const files = { 'a.test.ts': PASSING, 'b.test.ts': PASSING };
+  const seen = `${others.join('\n')}\n`;
+  const all = await ci(files, { seen });
+  expect(all).toEqual({ code: 1, lastLine: '4 passed, 1 failed' });
+  expect(await ci(files, { seen: `${seen}${first}\n` })).toMatchObject({ code: 0 });
+  const some = await ci(files, { seen: '', test: `${VITEST} a.test.ts` });
+  expect(some).toEqual({ code: 0, lastLine: '2 passed, 0 failed' });
 });
 
 it('stops at a failed installation and keeps its exit code', async () => {

@@ -2,6 +2,7 @@
 
 import { graphql } from '../gen/gql.js';
 import type { TypedDocumentString } from '../gen/graphql.js';
+import { noteAnswer } from './declared-errors.js';
 
 export interface GraphQLFault {
   readonly message: string;
@@ -78,6 +79,7 @@ export function createClient(
         errors?: GraphQLFault[];
         extensions?: Record<string, unknown>;
       };
+      noteAnswer(document.toString(), body.data ?? null);
       return {
         status: response.status,
         data: body.data ?? null,

@@ -1,10 +1,20 @@
-/** Vitest global setup: one PostgreSQL for the whole run. Redis and etcd are started by who needs them. */
+/** Vitest global setup: one PostgreSQL for the whole run, and one file for what its workers note. Redis and etcd are started by who needs them. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { SEEN_FILE } from './declared-errors.js';
 import { startPostgres } from './services/postgres.js';
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startPostgres();
   const { host, port, user, password } = server;
   project.provide('postgres', { host, port, user, password });
-  return () => server.dispose();
+  const folder = mkdtempSync(join(tmpdir(), 'quantix-tests-'));
+  process.env[SEEN_FILE] ??= join(folder, 'declared-errors');
+  writeFileSync(process.env[SEEN_FILE], '', { flag: 'a' });
+  return async () => {
+    rmSync(folder, { recursive: true });
+    await server.dispose();
+  };
 }

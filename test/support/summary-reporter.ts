@@ -1,11 +1,13 @@
 /**
  * Vitest reporter that writes the counts of a run into the file named by TEST_SUMMARY_FILE, as
  * `key=value` lines for a shell. Without that variable it does nothing.
+ * A run of all tests that provoked some declared error nowhere has failed, too: see declared-errors.ts.
  * The file says `complete=0` until the very end, so a runner that crashed cannot look like a success.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import type { SerializedError } from 'vitest';
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestModule, Vitest } from 'vitest/node';
+import { unprovokedInRun } from './declared-errors.js';
 
 export interface Counts {
   passed: number;
@@ -36,6 +38,12 @@ export default class SummaryReporter implements Reporter {
   readonly #file = process.env.TEST_SUMMARY_FILE;
   readonly #modules = new Map<string, Counts>();
 
+  #vitest: Vitest | undefined;
+
+  onInit(vitest: Vitest): void {
+    this.#vitest = vitest;
+  }
+
   onTestRunStart(): void {
     this.#write(0, false);
   }
@@ -45,9 +53,24 @@ export default class SummaryReporter implements Reporter {
     this.#write(0, false);
   }
 
-  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
+  async onTestRunEnd(
+    modules: readonly TestModule[],
+    unhandled: readonly SerializedError[],
+  ): Promise<void> {
     for (const module of modules) this.#modules.set(module.id, countModule(module));
-    this.#write(unhandled.length, true);
+    const missing = (await this.#ranAll(modules)) ? unprovokedInRun() : [];
+    for (const pair of missing)
+      this.#vitest?.logger.error(`No test makes ${pair.replace(' ', ' answer with ')}.`);
+    if (missing.length > 0) process.exitCode = 1;
+    this.#write(unhandled.length + missing.length, true);
+  }
+
+  /** Whether every test of every file ran and passed: only then does it say something that an error was never seen. */
+  async #ranAll(modules: readonly TestModule[]): Promise<boolean> {
+    const counts = [...this.#modules.values()];
+    if (counts.some(({ failed, skipped }) => failed > 0 || skipped > 0)) return false;
+    const files = await this.#vitest?.globTestSpecifications();
+    return files !== undefined && files.length === modules.length;
   }
 
   #write(extraFailures: number, complete: boolean): void {

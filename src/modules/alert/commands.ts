@@ -66,7 +66,7 @@ export const raiseAlert = defineCommand({
     sourceId: optional(z.string()),
     kind: optional(name),
   }),
-  errors: [],
+  errors: [NotFoundError],
   label: (input) => input.title,
   async run({ tx, viewer, now, newId }, { sourceId, message = '', kind = 'manual', ...fields }) {
     const source = await findSource();

@@ -49,7 +49,11 @@ export const DrsStatusEnum = builder.enumType('DrsStatus', {
     APPROVED: { value: enums.DrsStatus.APPROVED, description: 'It is to be done.' },
     APPLIED: { value: enums.DrsStatus.APPLIED, description: 'It was done.' },
     REJECTED: { value: enums.DrsStatus.REJECTED, description: 'A person decided against it.' },
-    EXPIRED: { value: enums.DrsStatus.EXPIRED, description: 'The load has changed since.' },
+    EXPIRED: {
+      value: enums.DrsStatus.EXPIRED,
+      description:
+        'It is too old, or its machine or its target is not what it was: nothing is to be done.',
+    },
   },
 });
 

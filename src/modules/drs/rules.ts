@@ -1,6 +1,6 @@
 /** The life of a recommendation: one table. Pure. */
 import { InvalidStateError } from '../../errors.js';
-import type { DrsStatus } from '../../gen/client/enums.js';
+import type { DrsRecommendationType, DrsStatus } from '../../gen/client/enums.js';
 
 export const DRS_TRANSITIONS: Readonly<Record<DrsStatus, readonly DrsStatus[]>> = {
   PENDING: ['APPROVED', 'REJECTED', 'APPLIED', 'EXPIRED'],
@@ -9,6 +9,9 @@ export const DRS_TRANSITIONS: Readonly<Record<DrsStatus, readonly DrsStatus[]>> 
   REJECTED: [],
   EXPIRED: [],
 };
+
+/** Those that somebody may still decide about, or carry out. */
+export const OPEN_STATUSES = ['PENDING', 'APPROVED'] as const satisfies readonly DrsStatus[];
 
 /** What a person can do with a recommendation, and what becomes of it. */
 export const DRS_OPERATIONS = {
@@ -49,4 +52,30 @@ export function staleness({ sourceNodeId, targetNodeId, machine, source }: Facts
   if (source.intent === 'MAINTENANCE' || source.intent === 'DECOMMISSIONED')
     return 'the source node is out of service';
   return null;
+}
+
+interface Recommendation {
+  readonly status: DrsStatus;
+  readonly recommendationType: DrsRecommendationType;
+  readonly createdAt: Date;
+  readonly sourceNodeId: string | null;
+  readonly targetNodeId: string | null;
+  readonly virtualMachine: { readonly nodeId: string | null; readonly powerState: string } | null;
+  readonly targetNode: { readonly intent: string } | null;
+}
+
+/** Why nobody should carry it out any more, for good; null: it stays. What may pass, such as a node that is silent, does not count. */
+export function whyExpired(of: Recommendation, now: Date, maxAgeMs: number): string | null {
+  if (!(OPEN_STATUSES as readonly DrsStatus[]).includes(of.status)) return null;
+  if (of.createdAt.getTime() + maxAgeMs <= now.getTime()) return 'it is too old';
+  if (of.recommendationType !== 'MIGRATE') return null;
+  const { virtualMachine: machine, sourceNodeId, targetNodeId, targetNode } = of;
+  if (!machine) return 'its virtual machine is gone';
+  if (targetNodeId === null) return 'its target is gone';
+  if (targetNode?.intent === 'MAINTENANCE' || targetNode?.intent === 'DECOMMISSIONED')
+    return 'its target is out of service';
+  if (machine.powerState === 'STOPPED') return 'the virtual machine is STOPPED';
+  if (sourceNodeId !== null && machine.nodeId !== sourceNodeId)
+    return 'the virtual machine is not on the source node any more';
+  return machine.nodeId === targetNodeId ? 'the virtual machine is on the target already' : null;
 }

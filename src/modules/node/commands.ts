@@ -14,7 +14,7 @@ import {
 } from '../../core/input.js';
 import { hashToken, newAgentToken } from '../../core/tokens.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
-import { AlreadyExistsError, InUseError, InvalidStateError } from '../../errors.js';
+import { AlreadyExistsError, InUseError, InvalidStateError, NotFoundError } from '../../errors.js';
 import type { Node } from '../../gen/client/client.js';
 import { ClusterEntity } from '../cluster/queries.js';
 import { leavePools, refuseWhileUsed } from './leaving.js';
@@ -33,7 +33,7 @@ export const registerHypervisorNode = defineCommand({
     clusterId: idOf('Cluster'),
     labels: optional(labels),
   }),
-  errors: [AlreadyExistsError],
+  errors: [AlreadyExistsError, NotFoundError],
   label: (input) => input.hostname,
   async run({ tx, viewer, newId }, { labels = {}, ...fields }) {
     await requireVisible(tx, ClusterEntity, viewer, fields.clusterId, { id: true }, ['clusterId']);

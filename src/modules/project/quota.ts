@@ -3,9 +3,18 @@
  * Summed as bigint, so that a claim beyond what a counter can hold is refused like any other instead of overflowing.
  * PostgreSQL re-checks the condition after waiting for a concurrent claim, so a limit is never passed and nobody is refused while there is room.
  */
+import { noteQuota, type QuotaChange } from '../../core/effects.js';
 import type { Tx } from '../../data/client.js';
 import { NotFoundError, QuotaExceededError } from '../../errors.js';
-import { type Amounts, findShortage, MAX_USE, type Quota, type UsageRow } from './rules.js';
+import {
+  type Amounts,
+  findShortage,
+  MAX_USE,
+  QUOTA_COLUMNS,
+  QUOTA_RESOURCES,
+  type Quota,
+  type UsageRow,
+} from './rules.js';
 
 /** Takes `amounts` (negative ones give back) or throws QuotaExceededError with limit and usage; then nothing was taken. */
 export async function claimQuota(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
@@ -17,7 +26,7 @@ export async function claimQuota(tx: Tx, projectId: string, amounts: Amounts): P
     volumes = 0,
     snapshots = 0,
   } = amounts;
-  const claimed = await tx.$executeRaw`
+  const [claimed] = await tx.$queryRaw<(UsageRow & { quota: Quota })[]>`
     UPDATE projects SET
       used_virtual_machines = used_virtual_machines + ${virtualMachines}::bigint,
       used_vcpus = used_vcpus + ${vcpus}::bigint,
@@ -31,8 +40,13 @@ export async function claimQuota(tx: Tx, projectId: string, amounts: Amounts): P
       AND (${memoryMib}::bigint <= 0 OR used_memory_mib + ${memoryMib}::bigint <= COALESCE((quota->>'memoryMib')::bigint, ${MAX_USE}::bigint))
       AND (${storageGib}::bigint <= 0 OR used_storage_gib + ${storageGib}::bigint <= COALESCE((quota->>'storageGib')::bigint, ${MAX_USE}::bigint))
       AND (${volumes}::bigint <= 0 OR used_volumes + ${volumes}::bigint <= COALESCE((quota->>'volumes')::bigint, ${MAX_USE}::bigint))
-      AND (${snapshots}::bigint <= 0 OR used_snapshots + ${snapshots}::bigint <= COALESCE((quota->>'snapshots')::bigint, ${MAX_USE}::bigint))`;
-  if (claimed === 1) return;
+      AND (${snapshots}::bigint <= 0 OR used_snapshots + ${snapshots}::bigint <= COALESCE((quota->>'snapshots')::bigint, ${MAX_USE}::bigint))
+    RETURNING quota, used_virtual_machines AS "usedVirtualMachines", used_vcpus AS "usedVcpus", used_memory_mib AS "usedMemoryMib",
+      used_storage_gib AS "usedStorageGib", used_volumes AS "usedVolumes", used_snapshots AS "usedSnapshots"`;
+  if (claimed) {
+    noteQuota(tx, quotaChanges(projectId, claimed.quota, claimed, amounts));
+    return;
+  }
 
   const row = await tx.project.findUnique({ where: { id: projectId } });
   if (!row) throw new NotFoundError('Project', ['projectId']);
@@ -50,4 +64,20 @@ export async function claimQuota(tx: Tx, projectId: string, amounts: Amounts): P
 export function releaseQuota(tx: Tx, projectId: string, amounts: Amounts): Promise<void> {
   const negated = Object.entries(amounts).map(([resource, amount]) => [resource, -(amount ?? 0)]);
   return claimQuota(tx, projectId, Object.fromEntries(negated) as Amounts);
+}
+
+/** What a claim changes, resource by resource; `usage`: with the claim in it. */
+function quotaChanges(
+  projectId: string,
+  quota: Quota,
+  usage: UsageRow,
+  amounts: Amounts,
+): QuotaChange[] {
+  return QUOTA_RESOURCES.filter((resource) => (amounts[resource] ?? 0) !== 0).map((resource) => ({
+    projectId,
+    resource,
+    change: amounts[resource] ?? 0,
+    used: usage[QUOTA_COLUMNS[resource]],
+    limit: quota[resource] ?? null,
+  }));
 }

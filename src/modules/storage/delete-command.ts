@@ -1,11 +1,13 @@
 /** `deleteVolume`: its content first, by a task; the row and its claims go when the agent says that it is gone. */
 import { z } from 'zod';
-import { defineCommand } from '../../core/command.js';
-import { idOf, version } from '../../core/input.js';
+import { may } from '../../core/authz.js';
+import { defineCommand, type RunContext } from '../../core/command.js';
+import { idOf, optional, version } from '../../core/input.js';
 import { usesOf } from '../../core/usage.js';
 import { readForEdit } from '../../core/versioned.js';
 import {
   ConflictError,
+  ForbiddenError,
   InUseError,
   InvalidStateError,
   NoSuitableNodeError,
@@ -15,6 +17,7 @@ import type { Volume } from '../../gen/client/client.js';
 import { beginJob, newTask } from '../task/begin.js';
 import { requireIdle } from '../task/idle.js';
 import { pickExecutor } from './executor.js';
+import { removeVolume } from './make-volume.js';
 import { VolumeEntity } from './queries.js';
 import { decideVolume } from './rules.js';
 
@@ -25,11 +28,17 @@ export const deleteVolume = defineCommand({
   resourceType,
   permission: 'storage:delete',
   subject: (input: { id: string }) => ({ entity: VolumeEntity, id: input.id }),
-  input: z.object({ id: idOf('Volume'), expectedVersion: version }),
+  input: z.object({
+    id: idOf('Volume'),
+    force: optional(z.boolean()),
+    expectedVersion: version,
+  }),
   errors: [InvalidStateError, InUseError, ProtectedError, NoSuitableNodeError],
   lock: (input) => [`volume/${input.id}`],
-  async run(context, { id, expectedVersion }) {
+  async run(context, { id, force = false, expectedVersion }) {
     const { tx, viewer, services } = context;
+    // What is left on the backend is the administrators' to clear away.
+    if (force && !may(viewer, 'storage:delete', null)) throw new ForbiddenError('storage:delete');
     const before = await readForEdit<Volume>(tx, VolumeEntity, id, expectedVersion);
     if (before.deletionProtected) throw new ProtectedError(resourceType);
     await requireIdle(tx, { volumeId: id }, before.name);
@@ -49,6 +58,9 @@ export const deleteVolume = defineCommand({
     if (after.snapshotCount > 0)
       used.push({ type: 'VirtualMachineSnapshot', count: after.snapshotCount, names: [] });
     if (used.length > 0) throw new InUseError(resourceType, used);
+    const nodeId = await executorFor(context, before, force);
+    const result = { deletedVolumeId: id, taskId: null as string | null };
+    if (nodeId === null) return { result, changed: await removeVolume(tx, before) };
     const subject = {
       operation: 'DELETE_VOLUME',
       resourceType,
@@ -56,12 +68,26 @@ export const deleteVolume = defineCommand({
       resourceName: before.name,
       projectId: before.projectId,
       volumeId: id,
-      nodeId: await pickExecutor(tx, [before.poolId]),
+      nodeId,
     } as const;
     const task = await beginJob(context, subject, services.config.tasks.timeoutMs);
     return {
-      result: { deletedVolumeId: id, taskId: task.id },
+      result: { ...result, taskId: task.id },
       changed: [{ type: resourceType, id, before, after }, newTask(task)],
     };
   },
 });
+
+/** Null: no node can delete the content, and it is to go without that. */
+async function executorFor(
+  { tx }: RunContext,
+  { poolId }: Volume,
+  force: boolean,
+): Promise<string | null> {
+  try {
+    return await pickExecutor(tx, [poolId]);
+  } catch (error) {
+    if (force && error instanceof NoSuitableNodeError) return null;
+    throw error;
+  }
+}

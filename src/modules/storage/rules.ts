@@ -31,7 +31,8 @@ export const VOLUME_OPERATIONS: Readonly<Record<VolumeOperation, OperationRule>>
     hints: { IN_USE: 'Detach it first, or copy it from a snapshot.', ERROR: BROKEN },
   },
   DELETE: {
-    from: ['READY', 'ERROR'],
+    // Those that are being made or deleted have a task, which is asked first: without one, nobody is at work on them any more.
+    from: ['READY', 'ERROR', 'CREATING', 'DELETING'],
     to: 'DELETING',
     hints: { IN_USE: 'Detach it from its machine first.' },
   },

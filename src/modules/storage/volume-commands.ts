@@ -6,6 +6,7 @@ import { idOf, labels, name, optional, present, version } from '../../core/input
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import {
   AlreadyExistsError,
+  BusyError,
   InvalidStateError,
   NoSuitableNodeError,
   PoolExhaustedError,
@@ -46,6 +47,7 @@ const CREATION_ERRORS = [
   PoolExhaustedError,
   InvalidStateError,
   NoSuitableNodeError,
+  BusyError,
 ] as const;
 
 /** The volume and the task that makes it. What has to be copied may take its time. */

@@ -18,7 +18,7 @@ const volume = {
 const task = {
   entity: TaskEntity,
   description: 'The task that does it: follow it to see.',
-  id: (r: { taskId: string }) => r.taskId,
+  id: (r: { taskId: string | null }) => r.taskId,
 };
 
 export const VolumeSourceInput = builder.inputType('VolumeSourceInput', {
@@ -123,7 +123,14 @@ mutationField('updateVolume', updateVolume, {
 mutationField('deleteVolume', deleteVolume, {
   description:
     'Deletes a volume and its content, for good. It must not be attached, and neither snapshots nor linked copies may need it.',
-  input: (t) => ({ id: target(t, 'volume'), expectedVersion: expectedVersion(t) }),
+  input: (t) => ({
+    id: target(t, 'volume'),
+    force: t.boolean({
+      description:
+        'For administrators: when no node that has the pool can do it, forget the volume and free what it claims, at once and without a task. Its content stays on the storage for you to clear away. Where a node can do it, it does.',
+    }),
+    expectedVersion: expectedVersion(t),
+  }),
   entities: { task },
   fields: (t) => ({ deletedVolumeId: deletedId(t, 'Volume', 'deletedVolumeId') }),
 });

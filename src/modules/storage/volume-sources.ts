@@ -142,6 +142,11 @@ async function checkSnapshot(
     SELECT state::text AS state FROM vm_snapshots WHERE id = ${id}::uuid FOR SHARE`;
   if (held?.state !== 'AVAILABLE')
     throw new InvalidStateError('Copying the snapshot', held?.state ?? 'GONE', []);
+  const vm = await tx.virtualMachine.findUnique({ where: { id: snapshot.virtualMachineId } });
+  if (vm?.desiredState === 'DELETED') {
+    const why = 'Its machine is being deleted.';
+    throw new InvalidStateError('Copying the snapshot', 'DELETING', [], why);
+  }
 }
 
 async function fromImage(

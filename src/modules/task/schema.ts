@@ -10,6 +10,7 @@ import { NodeRef } from '../node/schema.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { UserEntity } from '../user/queries.js';
+import { readDetails, TaskDetailsType } from './details.js';
 import { TaskEntity, TaskOperationEnum, TaskStatusEnum, tasks } from './queries.js';
 import { waitForEnd } from './wait.js';
 
@@ -46,6 +47,13 @@ export const TaskRef = builder.prismaNode('Task', {
       select: { errorCode: true, errorMessage: true },
       resolve: (task) =>
         task.errorCode === null ? null : { code: task.errorCode, message: task.errorMessage ?? '' },
+    }),
+    details: t.field({
+      type: TaskDetailsType,
+      nullable: true,
+      description: 'What it is to do, beyond its operation; null: there is no more to say.',
+      select: { details: true },
+      resolve: (task) => readDetails(task.details),
     }),
     resourceId: t.id({
       description: 'What it is done to, even when that is gone.',

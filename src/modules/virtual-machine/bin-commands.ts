@@ -4,13 +4,13 @@ import { defineCommand } from '../../core/command.js';
 import { idOf, name as nameInput, optional } from '../../core/input.js';
 import { readForEdit } from '../../core/versioned.js';
 import type { Tx } from '../../data/client.js';
-import { AlreadyExistsError, ConflictError, QuotaExceededError } from '../../errors.js';
+import { AlreadyExistsError, ConflictError, InUseError, QuotaExceededError } from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { claimQuota } from '../project/quota.js';
 import { lockMachine } from '../task/end.js';
 import { requireIdle } from '../task/idle.js';
 import { UNFINISHED } from '../task/rules.js';
-import { amountsOf } from './bin.js';
+import { amountsOf, copiesOfSnapshots } from './bin.js';
 import { usageChange } from './changes.js';
 import { BinnedVirtualMachineEntity } from './queries.js';
 import { removeVirtualMachine } from './remove.js';
@@ -68,11 +68,14 @@ export const purgeVirtualMachine = defineCommand({
   permission: 'vm:delete',
   subject,
   input: z.object({ id: idOf(resourceType) }),
-  errors: [],
+  errors: [InUseError],
   lock,
-  async run({ tx }, { id }) {
+  async run(context, { id }) {
+    const { tx } = context;
     const before = await readBinned(tx, id);
     await requireIdle(tx, { virtualMachineId: id }, before.name); // a volume of it may be growing
+    const copies = await copiesOfSnapshots(context, id);
+    if (copies.length > 0) throw new InUseError(resourceType, copies);
     const result = { deletedVirtualMachineId: id };
     return { result, changed: await removeVirtualMachine(tx, before) };
   },
@@ -88,13 +91,16 @@ export const expireVirtualMachine = defineCommand({
   errors: [],
   lock,
   audit: 'changes',
-  async run({ tx, now, services }, { id }) {
+  async run(context, { id }) {
+    const { tx, now, services } = context;
     const before = await readBinned(tx, id);
     const result = { deletedVirtualMachineId: id };
     const deletedAt = before.deletedAt?.getTime() ?? Number.POSITIVE_INFINITY;
     const isDue = deletedAt + services.config.deletion.retentionMs <= now.getTime();
     const atWork = { virtualMachineId: id, status: { in: [...UNFINISHED] } };
     if (!isDue || (await tx.task.count({ where: atWork })) > 0) return { result, changed: [] };
+    // It stays as long as somebody needs its snapshots.
+    if ((await copiesOfSnapshots(context, id)).length > 0) return { result, changed: [] };
     return { result, changed: await removeVirtualMachine(tx, before) };
   },
 });

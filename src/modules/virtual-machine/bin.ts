@@ -3,13 +3,15 @@
  * its quota and its node at once. It is on no node: whatever an agent says about it is about a machine that it does not know.
  */
 import type { Change, RunContext } from '../../core/command.js';
+import { usesOf } from '../../core/usage.js';
 import type { Tx } from '../../data/client.js';
-import { ConflictError } from '../../errors.js';
+import { ConflictError, type Usage } from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { releaseCapacity } from '../node/capacity.js';
 import { capacityOf } from '../node/rules.js';
 import { releaseQuota } from '../project/quota.js';
 import type { Amounts } from '../project/rules.js';
+import { copiedFromSnapshotsOf } from '../storage/sharing.js';
 import { capacityChange, usageChange } from './changes.js';
 import { removeVirtualMachine } from './remove.js';
 import { nextGeneration } from './rules.js';
@@ -24,13 +26,30 @@ export async function amountsOf(tx: Tx, { id, resources }: VirtualMachine): Prom
   return { virtualMachines: 1, vcpus, memoryMib, snapshots };
 }
 
+/** Whether a deletion leaves nothing in the bin. */
+export function isForGood({ services }: Pick<RunContext, 'services'>, permanently: boolean) {
+  return permanently || services.config.deletion.retentionMs === 0;
+}
+
+/**
+ * Volumes that stand on the machine's snapshots, which would go with it. The snapshots are locked: a copy that begins now waits,
+ * and finds the machine on its way out.
+ */
+export async function copiesOfSnapshots(
+  { tx, viewer }: Pick<RunContext, 'tx' | 'viewer'>,
+  id: string,
+): Promise<Usage[]> {
+  await tx.$queryRaw`SELECT id FROM vm_snapshots WHERE vm_id = ${id}::uuid ORDER BY id FOR UPDATE`;
+  return usesOf(tx, viewer, { Volume: copiedFromSnapshotsOf(id) });
+}
+
 /** Deletes a machine that is off: into the bin, or for good where nothing is kept or the caller wants it so. */
 export function discardVirtualMachine(
   context: RunContext,
   vm: VirtualMachine,
   permanently: boolean,
 ): Promise<Change[]> {
-  return permanently || context.services.config.deletion.retentionMs === 0
+  return isForGood(context, permanently)
     ? removeVirtualMachine(context.tx, vm)
     : putIntoBin(context, vm);
 }

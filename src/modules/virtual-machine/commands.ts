@@ -4,7 +4,12 @@ import { defineCommand } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, labels, name, optional, present, version } from '../../core/input.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
-import { AlreadyExistsError, ValidationError } from '../../errors.js';
+import {
+  AddressInUseError,
+  AlreadyExistsError,
+  InUseError,
+  ValidationError,
+} from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { ProjectEntity } from '../project/queries.js';
 import { readIdle } from './begin.js';
@@ -37,7 +42,7 @@ export const createVirtualMachine = defineCommand({
     deletionProtected: optional(z.boolean()),
     startOnCreate: optional(z.boolean()),
   }),
-  errors: CREATION_ERRORS,
+  errors: [...CREATION_ERRORS, AddressInUseError, InUseError],
   label: (input) => input.name,
   async run(context, { newDisks = [], startOnCreate = false, ...wanted }) {
     const { projectId, spec } = wanted;

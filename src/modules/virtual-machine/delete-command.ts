@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { idOf, optional, version } from '../../core/input.js';
-import { ConflictError, InvalidStateError, ProtectedError } from '../../errors.js';
+import { ConflictError, InUseError, InvalidStateError, ProtectedError } from '../../errors.js';
 import { beginTask, readIdle, taskChanges } from './begin.js';
-import { type DeleteDetails, discardVirtualMachine } from './bin.js';
+import { copiesOfSnapshots, type DeleteDetails, discardVirtualMachine, isForGood } from './bin.js';
 import { VirtualMachineEntity } from './queries.js';
 import { decide } from './rules.js';
 
@@ -19,7 +19,7 @@ export const deleteVirtualMachine = defineCommand({
     permanently: optional(z.boolean()),
     expectedVersion: version,
   }),
-  errors: [InvalidStateError, ProtectedError],
+  errors: [InUseError, InvalidStateError, ProtectedError],
   lock: (input) => [`vm/${input.id}`],
   async run(context, { id, force = false, permanently = false, expectedVersion }) {
     const before = await readIdle(context.tx, id);
@@ -27,6 +27,8 @@ export const deleteVirtualMachine = defineCommand({
       throw new ConflictError('VirtualMachine', before.version);
     if (before.deletionProtected) throw new ProtectedError('VirtualMachine');
     decide('DELETE', before.powerState, force);
+    const copies = isForGood(context, permanently) ? await copiesOfSnapshots(context, id) : [];
+    if (copies.length > 0) throw new InUseError('VirtualMachine', copies);
     const result = { deletedVirtualMachineId: id, taskId: null as string | null };
     // A crashed machine may have remains on its node that hold resources: its agent clears them away first.
     if (before.powerState === 'STOPPED' && !before.capacityClaimed) {

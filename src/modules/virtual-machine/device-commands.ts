@@ -35,13 +35,13 @@ export const attachVolume = defineCommand({
   ...common,
   name: 'virtualMachine.attachVolume',
   input: target.extend({ disk: diskInput }),
-  errors: [InvalidStateError, NoSuitableNodeError],
+  errors: [InvalidStateError, InUseError, NoSuitableNodeError],
   async run(context, { virtualMachineId, disk, expectedVersion }) {
     const { tx, services } = context;
     const found = await readForReconfiguration(context, virtualMachineId, expectedVersion);
     const { before, spec } = found;
     await checkReferences(context, before.projectId, { disks: [disk] }, ['disk']);
-    const attached = await attachVolumes(tx, virtualMachineId, { disks: [disk] });
+    const attached = await attachVolumes(context, virtualMachineId, { disks: [disk] });
     for (const { after } of attached) await requireNotCopied(tx, after);
     if (before.nodeId && !isOff(before)) {
       const { nodeId } = before;

@@ -2,14 +2,22 @@
 import { z } from 'zod';
 import { may, type Viewer } from '../../core/authz.js';
 import type { Services } from '../../core/context.js';
+import { delegateOf, type Entity } from '../../core/entity.js';
 import { idOf, optional } from '../../core/input.js';
 import type { Tx } from '../../data/client.js';
 import { BadRequestError } from '../../errors.js';
 import { builder } from '../../graphql/builder.js';
 import { VerdictType } from '../../graphql/errors.js';
 import { ProjectEntity } from '../project/queries.js';
+import { StoragePoolEntity, VolumeEntity } from '../storage/queries.js';
 import { requestFor } from './migration.js';
-import { explainPlacement, placementSettings, requestForNew, requestForStart } from './place-vm.js';
+import {
+  explainPlacement,
+  placementSettings,
+  poolsFor,
+  requestForNew,
+  requestForStart,
+} from './place-vm.js';
 import type { Placement, PlacementRequest } from './placement.js';
 import { VirtualMachineEntity } from './queries.js';
 import { specInput } from './spec.js';
@@ -19,13 +27,14 @@ const question = z
   .object({
     projectId: optional(idOf('Project')),
     spec: optional(specInput),
+    storagePoolIds: optional(z.array(idOf('StoragePool')).max(64)),
     virtualMachineId: optional(idOf('VirtualMachine')),
   })
   .refine(
-    ({ projectId, spec, virtualMachineId }) =>
+    ({ projectId, spec, storagePoolIds, virtualMachineId }) =>
       virtualMachineId === undefined
         ? projectId !== undefined && spec !== undefined
-        : projectId === undefined && spec === undefined,
+        : projectId === undefined && spec === undefined && storagePoolIds === undefined,
     'Give either "projectId" and "spec", or "virtualMachineId".',
   );
 
@@ -64,14 +73,34 @@ async function requestOfMachine(tx: Tx, viewer: Viewer, id: string): Promise<Fou
 async function requestOfSpec(
   tx: Tx,
   viewer: Viewer,
-  { projectId, spec }: Question,
+  { projectId, spec, storagePoolIds = [] }: Question,
 ): Promise<Found | null> {
   if (!projectId || !spec) return null;
   const project = await tx.project.findFirst({
     where: { AND: [{ id: projectId }, ProjectEntity.visibility.where(viewer)] },
     select: { id: true },
   });
-  return project && { projectId, request: requestForNew(spec) };
+  if (!project) return null;
+  const volumeIds = spec.disks?.map(({ volumeId }) => volumeId) ?? [];
+  await requireSeen(tx, viewer, VolumeEntity, volumeIds, ['spec', 'disks']);
+  await requireSeen(tx, viewer, StoragePoolEntity, storagePoolIds, ['storagePoolIds']);
+  const pools = await poolsFor(tx, storagePoolIds, volumeIds);
+  return { projectId, request: { ...requestForNew(spec), pools } };
+}
+
+/** Verdicts name pools: only those whose names may be told. Throws BadRequestError, the same for hidden and absent. */
+async function requireSeen(
+  tx: Tx,
+  viewer: Viewer,
+  entity: Entity,
+  ids: readonly string[],
+  path: readonly string[],
+): Promise<void> {
+  const wanted = [...new Set(ids)];
+  if (wanted.length === 0) return;
+  const where = { AND: [{ id: { in: wanted } }, entity.visibility.where(viewer)] };
+  if ((await delegateOf(tx, entity.model).count({ where })) < wanted.length)
+    throw new BadRequestError(`It names a ${entity.type} that does not exist.`, ['input', ...path]);
 }
 
 const Input = builder.inputType('ExplainPlacementInput', {
@@ -81,6 +110,9 @@ const Input = builder.inputType('ExplainPlacementInput', {
     spec: t.field({
       type: VmSpecInput,
       description: 'What it would be made of, as createVirtualMachine takes it.',
+    }),
+    storagePoolIds: t.idList({
+      description: 'With `spec`: the pools in which new disks of it would be made.',
     }),
     virtualMachineId: t.id({
       description:

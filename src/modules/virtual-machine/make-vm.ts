@@ -2,8 +2,8 @@
 import type { Change, RunContext } from '../../core/command.js';
 import { present } from '../../core/input.js';
 import {
-  AddressInUseError,
   AlreadyExistsError,
+  BusyError,
   InvalidStateError,
   type NodeVerdict,
   NoSuitableNodeError,
@@ -26,7 +26,7 @@ import { attachVolumes, groupIdsOf } from './references.js';
 import { resourcesOf, type VmSpec } from './spec.js';
 import { beginStart } from './start.js';
 
-/** What making a machine can be refused with. */
+/** What making a machine can be refused with, but for what is said of addresses that the caller asks for. */
 export const CREATION_ERRORS = [
   AlreadyExistsError,
   QuotaExceededError,
@@ -34,7 +34,7 @@ export const CREATION_ERRORS = [
   NoSuitableNodeError,
   InvalidStateError,
   SubnetExhaustedError,
-  AddressInUseError,
+  BusyError,
 ] as const;
 
 export interface NewMachine {
@@ -96,7 +96,7 @@ export async function makeMachine(context: RunContext, wanted: NewMachine): Prom
     path: ['spec', 'nics', String(i)],
   }));
   const wires = await attachInterfaces(context, bare, nics);
-  const attached = await attachVolumes(tx, id, spec);
+  const attached = await attachVolumes(context, id, spec);
   const { vm, volumes, changed } = await addDisks(context, bare, wanted);
   const created: Change[] = [
     { type: 'VirtualMachine', id, before: null, after: vm },

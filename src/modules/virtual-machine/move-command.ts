@@ -116,19 +116,40 @@ async function refuseTies(
     },
     select: { name: true },
   });
+  const bases = await tx.$queryRaw<{ name: string }[]>`
+    SELECT DISTINCT i.name FROM volumes v JOIN images i ON i.id::text = v.spec #>> '{source,id}'
+    WHERE v.attached_vm_id = ${vm.id}::uuid AND v.spec #> '{source,linked}' = 'true'
+      AND i.project_id IS NOT NULL AND i.project_id <> ${projectId}::uuid AND NOT i.public
+      AND NOT EXISTS (SELECT FROM image_shares s WHERE s.image_id = i.id AND s.project_id = ${projectId}::uuid)
+    ORDER BY i.name`;
   const pools = await tx.storagePool.findMany({
     where: { projectId: foreign, volumes: { some: { attachedVmId: vm.id } } },
     select: { name: true },
   });
+  const blocks = await sharedBlocks(tx, vm.id);
   const ties = [
     ...groups.map(({ name }) => `the security group ${name}`),
     ...networks.map(({ name }) => `the network ${name}`),
-    ...images.map(({ name }) => `the image ${name}`),
+    ...[...images, ...bases].map(({ name }) => `the image ${name}`),
     ...pools.map(({ name }) => `the storage pool ${name}`),
   ];
+  if (blocks.length > 0)
+    throw ValidationError.of(
+      ['projectId'],
+      `Volumes that share blocks stay in one project: ${blocks.join(', ')}. Copy them in full, or delete the linked ones first.`,
+    );
   if (ties.length > 0)
     throw ValidationError.of(
       ['projectId'],
       `It uses ${ties.join(', ')} of its project: detach first.`,
     );
+}
+
+/** The machine's volumes that share blocks with a volume outside of it, or are being copied: `<copy> of <source>`. */
+async function sharedBlocks(tx: RunContext['tx'], vmId: string): Promise<string[]> {
+  const pairs = await tx.$queryRaw<{ copy: string; source: string }[]>`
+    SELECT c.name AS copy, p.name AS source FROM volumes c JOIN volumes p ON p.id = c.parent_id
+    WHERE (c.attached_vm_id = ${vmId}::uuid) IS TRUE <> (p.attached_vm_id = ${vmId}::uuid) IS TRUE
+    ORDER BY c.name`;
+  return pairs.map(({ copy, source }) => `${copy} of ${source}`);
 }

@@ -87,7 +87,10 @@ async function free({ tx }: RunContext, task: Task, ids: readonly string[]): Pro
 
 defineTaskKind('RECONFIGURE', {
   finish: (context, task) => free(context, task, detailsOf(task).detached),
+  /** A new disk that nobody has spoken of in time may be in the machine's hands by now: it stays wanted and reserved, until its agent has it or it is detached. */
   async undo(context, task, end) {
+    if (end.status === 'TIMED_OUT' && detailsOf(task).attached.length > 0)
+      return settle(context, task, end);
     const changed = await free(context, task, detailsOf(task).attached);
     const vm = await context.tx.virtualMachine.findUnique({
       where: { id: task.virtualMachineId ?? '' },

@@ -1,8 +1,16 @@
 /** What a new virtual machine refers to: each must exist, be visible to the caller, and belong to the project or be shared. */
 import type { RunContext } from '../../core/command.js';
 import { delegateOf, type Entity } from '../../core/entity.js';
+import { readKey } from '../../core/json-part.js';
+import { usesOf } from '../../core/usage.js';
 import type { Tx } from '../../data/client.js';
-import { ConflictError, InvalidStateError, NotFoundError, ValidationError } from '../../errors.js';
+import {
+  ConflictError,
+  InUseError,
+  InvalidStateError,
+  NotFoundError,
+  ValidationError,
+} from '../../errors.js';
 import type { Volume } from '../../gen/client/client.js';
 import { ClusterEntity } from '../cluster/queries.js';
 import { ImageEntity } from '../image/queries.js';
@@ -10,6 +18,7 @@ import { VirtualNetworkEntity } from '../network/queries.js';
 import { NodeEntity } from '../node/queries.js';
 import { SecurityGroupEntity } from '../security/queries.js';
 import { VolumeEntity } from '../storage/queries.js';
+import { linkedTo } from '../storage/sharing.js';
 import { imagesUsableBy } from '../storage/volume-sources.js';
 import type { Nic, VmSpec } from './spec.js';
 
@@ -136,9 +145,12 @@ export async function checkGroups(
   await requireAll(context, SecurityGroupEntity, groups, projectId);
 }
 
-/** Attaches READY volumes: each by one conditional update, so that of two who want the same one, one gets it. */
+/**
+ * Attaches READY volumes: each by one conditional update, so that of two who want the same one, one gets it.
+ * @throws InUseError naming the linked copies of one that the machine would write to
+ */
 export async function attachVolumes(
-  tx: Tx,
+  { tx, viewer }: Context,
   vmId: string,
   spec: Pick<VmSpec, 'disks'>,
 ): Promise<{ before: Volume; after: Volume }[]> {
@@ -151,6 +163,12 @@ export async function attachVolumes(
     if (!after) throw new ConflictError('Volume', null);
     attached.push({ before: { ...after, phase: 'READY', attachedVmId: null }, after });
   }
+  // Written first, looked at then: a linked copy that begins now waits for this row, and finds it in use.
+  const written = attached.flatMap(({ after }) =>
+    readKey(after.spec, 'accessMode') === 'READ_ONLY_MANY' ? [] : [after.id],
+  );
+  const sharing = written.length > 0 ? await usesOf(tx, viewer, { Volume: linkedTo(written) }) : [];
+  if (sharing.length > 0) throw new InUseError('Volume', sharing);
   return attached;
 }
 

@@ -21,6 +21,7 @@ import type { VirtualMachine, VmSnapshot } from '../../gen/client/client.js';
 import type { SnapshotState } from '../../gen/client/enums.js';
 import { claimQuota } from '../project/quota.js';
 import { pickExecutor } from '../storage/executor.js';
+import { copiedFromSnapshot } from '../storage/sharing.js';
 import { newTask } from '../task/begin.js';
 import { beginJob, isOff, readIdle } from './begin.js';
 import { usageChange } from './changes.js';
@@ -64,17 +65,6 @@ async function readSnapshot(
   const snapshot = await tx.vmSnapshot.findFirst({ where: { id, virtualMachineId } });
   if (!snapshot) throw new NotFoundError(TYPE, ['id']);
   return snapshot;
-}
-
-/** Volumes that are being made from a snapshot, or share its blocks for good. */
-function copiedFrom(snapshotId: string) {
-  const source = (key: string, equals: string | boolean) => ({
-    spec: { path: ['source', key], equals },
-  });
-  return {
-    AND: [source('type', 'SNAPSHOT'), source('id', snapshotId)],
-    OR: [{ phase: 'CREATING' }, source('linked', true)],
-  };
 }
 
 /** From one of these states to the next; it must still be as it was read. */
@@ -176,7 +166,7 @@ export const deleteSnapshot = defineCommand({
     const from = ['AVAILABLE', 'ERROR'] as const;
     // Written first, looked at then: a copy that begins now waits for this row, and finds it on its way out.
     const after = await turn(context, snapshot, from, 'DELETING', 'DELETE_SNAPSHOT');
-    const usedBy = await usesOf(context.tx, context.viewer, { Volume: copiedFrom(id) });
+    const usedBy = await usesOf(context.tx, context.viewer, { Volume: copiedFromSnapshot(id) });
     if (usedBy.length > 0) throw new InUseError(TYPE, usedBy);
     const nodeId = await executorFor(context, vm);
     const details = { snapshotId: id };

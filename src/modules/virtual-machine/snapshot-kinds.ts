@@ -1,5 +1,6 @@
 /** What becomes of snapshots when the jobs about them end. */
 import type { Change, RunContext } from '../../core/command.js';
+import { written } from '../../core/versioned.js';
 import type { Task, VirtualMachine, VmSnapshot } from '../../gen/client/client.js';
 import type { SnapshotState } from '../../gen/client/enums.js';
 import { encodeGlobalId } from '../../ids.js';
@@ -20,6 +21,8 @@ interface Situation {
 /** Null when the machine has gone meanwhile, and its snapshots with it. */
 async function read({ tx }: RunContext, task: Task): Promise<Situation | null> {
   const { snapshotId } = task.details as { snapshotId: string };
+  // Held: somebody may be renaming it, and the audit tells of it as it was.
+  await tx.$queryRaw`SELECT id FROM vm_snapshots WHERE id = ${snapshotId}::uuid FOR UPDATE`;
   const snapshot = await tx.vmSnapshot.findUnique({
     where: { id: snapshotId },
     include: { virtualMachine: true },
@@ -58,17 +61,16 @@ async function standOn({ tx }: RunContext, vm: VirtualMachine, id: string | null
 async function remove(context: RunContext, { vm, snapshot }: Situation): Promise<Change[]> {
   const { tx } = context;
   const children = await tx.vmSnapshot.findMany({ where: { parentId: snapshot.id } });
+  const data = { parentId: snapshot.parentId };
   const relinked = await tx.vmSnapshot.updateManyAndReturn({
     where: { parentId: snapshot.id },
-    data: { parentId: snapshot.parentId },
+    data,
   });
-  const changed: Change[] = relinked.map((after) => ({
-    type: TYPE,
-    id: after.id,
-    before: children.find(({ id }) => id === after.id) ?? null,
-    after,
-    projectId: vm.projectId,
-  }));
+  const changed: Change[] = relinked.map((row) => {
+    const before = children.find(({ id }) => id === row.id) ?? row;
+    const after = written(before, row, data);
+    return { type: TYPE, id: row.id, before, after, projectId: vm.projectId };
+  });
   if (vm.currentSnapshotId === snapshot.id)
     changed.push(await standOn(context, vm, snapshot.parentId));
   changed.push(...(await letGoOfVolumes(tx, vm.id, snapshot.id)));
