@@ -7,6 +7,7 @@ import { binKeeper } from './controllers/bin-keeper.js';
 import { maintenance } from './controllers/maintenance.js';
 import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
+import { settingsAudit } from './controllers/settings-audit.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
 import type { Coordination, Instance } from './coordination/coordination.js';
 import { openCoordination } from './coordination/open.js';
@@ -14,6 +15,7 @@ import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
+import { openSettings, type Settings } from './core/settings.js';
 import type { Data } from './data/client.js';
 import { openData } from './data/open.js';
 import { openInProcessEphemeral } from './ephemeral/in-process.js';
@@ -54,26 +56,30 @@ export interface App {
 
 /** What closing may take when no request runs any more, e.g. while a database does not answer. */
 const CLOSING_MS = 1_000;
+/** Shared settings count from the first request on, unless etcd keeps us waiting. */
+const FIRST_SETTINGS_MS = 2_000;
 
-export async function createApp(config: Config, options: AppOptions): Promise<App> {
+export async function createApp(own: Config, options: AppOptions): Promise<App> {
   const { log, clock = systemClock, cacheDir } = options;
   const subscriptions = new Subscriptions();
   const opening =
     options.data ??
-    openData(config, log, {
+    openData(own, log, {
       cacheDir,
       // What they have shown so far was in memory, and is gone.
       onReturn: () => subscriptions.endAll(),
     });
-  let mayLead = () => config.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
-  const coordinating = openCoordination(config, {
-    instance: instanceOf(config, clock),
+  let mayLead = () => own.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
+  const coordinating = openCoordination(own, {
+    instance: instanceOf(own, clock),
     mayLead: () => mayLead(),
     now: () => clock.now(),
     log,
   });
   const schema = buildSchema(); // takes the time in which they open
   const [data, coordination] = await bothOrNone(opening, coordinating, options.data);
+  const { config, settings } = openSettings(own, coordination, log);
+  await settings.heard(0n, FIRST_SETTINGS_MS);
   const ephemeral = openInProcessEphemeral();
   const hints = await openHintBus(ephemeral, log);
   const metrics = createMetrics();
@@ -82,6 +88,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
   );
   const services: Services = {
     config,
+    settings,
     log,
     clock,
     data,
@@ -91,7 +98,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     metrics,
     sessionKey: sessionKey(config, log),
     secrets: createSecretBox(encryptionKey(config)),
-    degraded: () => degradations(config, data, coordination),
+    degraded: () => degradations(config, data, coordination, settings),
   };
   log.info(
     {
@@ -131,6 +138,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
         maintenance,
         retention,
         binKeeper,
+        settingsAudit(),
       ]);
     },
     async start() {
@@ -163,6 +171,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
   async function closeAll(quiet: Promise<void> | undefined): Promise<void> {
     await quiet;
     await hints.close();
+    settings.close();
     await coordination.close();
     await ephemeral.close();
     stopCounting();
@@ -196,10 +205,21 @@ function encryptionKey({ mode, auth }: Config): string | null {
 }
 
 /** In dev mode everything is in memory because that was asked for; in production that is a degradation. */
-function degradations(config: Config, data: Data, coordination: Coordination): string[] {
-  if (config.mode === 'dev') return [];
+function degradations(
+  config: Config,
+  data: Data,
+  coordination: Coordination,
+  settings: Settings,
+): string[] {
+  const unusable = settings.problems().length > 0 ? ['settings'] : [];
+  if (config.mode === 'dev') return unusable;
   const alone = coordination.kind === 'in-process' || !coordination.available();
-  return [...(data.kind === 'memory' ? ['postgres'] : []), ...(alone ? ['etcd'] : []), 'redis'];
+  return [
+    ...(data.kind === 'memory' ? ['postgres'] : []),
+    ...(alone ? ['etcd'] : []),
+    'redis',
+    ...unusable,
+  ];
 }
 
 /** What this process tells the others of itself. */

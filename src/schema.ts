@@ -36,6 +36,7 @@ import './modules/drs/schema.js';
 import './modules/drs/mutations.js';
 import './modules/audit/schema.js';
 import './modules/server-info/schema.js';
+import './modules/system-config/schema.js';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { builder } from './graphql/builder.js';
 

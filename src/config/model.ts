@@ -24,6 +24,7 @@ import {
 } from './key.js';
 import { maintenance } from './maintenance.js';
 import { storage } from './storage.js';
+import { deletion, tasks } from './tasks.js';
 
 type Section = { readonly about: string; readonly keys: Readonly<Record<string, Key>> };
 
@@ -189,6 +190,7 @@ export const model = {
     about: 'The log: one JSON object a line, on standard output.',
     keys: {
       level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+        shared: true,
         default: 'info',
         description: 'Least severe level that is written.',
       }),
@@ -198,6 +200,7 @@ export const model = {
     about: 'Agents on the hypervisor nodes.',
     keys: {
       report_interval: duration({
+        shared: true,
         default: '5s',
         min: '100ms',
         description: 'How often an agent reports. Shorter than ha.not_ready_after.',
@@ -208,10 +211,12 @@ export const model = {
     about: 'Telling live nodes from dead ones.',
     keys: {
       not_ready_after: duration({
+        shared: true,
         default: '30s',
         description: 'A node silent for this long is NOT_READY. Shorter than disconnected_after.',
       }),
       disconnected_after: duration({
+        shared: true,
         default: '90s',
         description: 'A node silent for this long is DISCONNECTED, its virtual machines UNKNOWN.',
       }),
@@ -221,6 +226,7 @@ export const model = {
     about: 'Choosing a node for a virtual machine.',
     keys: {
       cpu_overcommit: ratio({
+        shared: true,
         default: '2.0',
         min: 0.1,
         max: 100,
@@ -228,6 +234,7 @@ export const model = {
         description: 'Virtual CPUs that a node takes for each of its hardware threads.',
       }),
       memory_overcommit: ratio({
+        shared: true,
         default: '1.5',
         min: 0.1,
         max: 100,
@@ -235,6 +242,7 @@ export const model = {
         description: 'Memory that a node promises to virtual machines, for what it has.',
       }),
       policy: choice(['spread', 'pack'], {
+        shared: true,
         default: 'spread',
         description: 'spread prefers the emptiest node that fits, pack the fullest.',
       }),
@@ -253,39 +261,8 @@ export const model = {
     },
   },
   storage,
-  tasks: {
-    about: 'Operations that outlive their request.',
-    keys: {
-      timeout: duration({ default: '10m', description: 'A task that takes longer fails.' }),
-      job_timeout: duration({
-        default: '2h',
-        description: 'A migration, snapshot, or job on volumes or images that takes longer fails.',
-      }),
-      graceful_stop_timeout: duration({
-        default: '60s',
-        description:
-          'A guest that has not shut down by itself within this time is switched off. Shorter than timeout.',
-      }),
-      retention: duration({
-        default: '720h',
-        min: '1m',
-        max: '87600h',
-        description: 'How long finished tasks are kept.',
-      }),
-    },
-  },
-  deletion: {
-    about: 'What becomes of deleted virtual machines.',
-    keys: {
-      retention: duration({
-        default: '24h',
-        min: '0s',
-        max: '87600h',
-        description:
-          'How long deleted virtual machines can be restored. 0s: they are gone at once.',
-      }),
-    },
-  },
+  tasks,
+  deletion,
   limits: {
     about: 'What one caller, or all of them, may ask for.',
     keys: {
@@ -310,6 +287,7 @@ export const model = {
         description: 'Deepest nesting of a GraphQL document.',
       }),
       max_page_size: integer({
+        shared: true,
         default: 500,
         min: 1,
         max: 10_000,
@@ -317,6 +295,7 @@ export const model = {
         description: 'Most items one page of a list can be asked for.',
       }),
       default_page_size: integer({
+        shared: true,
         default: 50,
         min: 1,
         max: 10_000,
@@ -324,6 +303,7 @@ export const model = {
         description: 'Items of a page when the caller names no number. At most max_page_size.',
       }),
       subscriptions_per_socket: integer({
+        shared: true,
         default: 50,
         min: 1,
         max: 10_000,
@@ -331,6 +311,7 @@ export const model = {
         description: 'Most subscriptions at once on one WebSocket.',
       }),
       max_subscribers: integer({
+        shared: true,
         default: 2000,
         min: 1,
         max: 1_000_000,
@@ -338,6 +319,7 @@ export const model = {
         description: 'Most subscriptions at once in this process.',
       }),
       lock_wait: duration({
+        shared: true,
         default: '5s',
         description: 'Longest wait of a command for its locks.',
       }),

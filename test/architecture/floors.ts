@@ -53,6 +53,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   drs: ['cluster', 'node', 'virtual-machine', 'metrics'],
   audit: ['user'],
   'server-info': [],
+  'system-config': [],
   report: ['node', 'virtual-machine', 'task', 'metrics'],
 };
 
