@@ -102,8 +102,9 @@ function tell(before: State, now: State, log: Logger): void {
   const changed = [...now.settled.values].filter(
     ([key, value]) => before.settled.values.get(key) !== value,
   );
-  if (changed.length > 0) log.info({ settings: Object.fromEntries(changed) }, 'shared settings');
-  const gone = [...(before.known?.keys() ?? [])].filter((key) => !now.known?.has(key));
+  if (changed.length > 0)
+    log.info({ settings: Object.fromEntries(changed) }, 'shared settings have changed');
+  const gone = [...before.settled.applied].filter((key) => !now.known?.has(key));
   if (gone.length > 0) {
     log.warn(
       { settings: gone },
