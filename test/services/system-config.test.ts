@@ -42,7 +42,11 @@ const open = (port: number): Promise<TestApp> =>
     data,
     config: {
       mode: 'production',
-      etcd: { endpoints: [`http://${etcd.host}:${port}`], requestTimeoutMs: 500 },
+      etcd: {
+        endpoints: [`http://${etcd.host}:${port}`],
+        requestTimeoutMs: 500,
+        dialTimeoutMs: 500,
+      },
       log: { level: 'silent' },
     },
   });
@@ -75,13 +79,25 @@ it('what one instance sets the other follows, without a restart, and a new one b
   await followed(far, 500);
 });
 
+it('an instance that goes on without etcd changes nothing: it would keep the change for itself', async () => {
+  const alone = await open(1);
+  const client = await alone.signIn('ada');
+  const { errors } = await client.answer(
+    'mutation S($input: SetSystemConfigInput!) { setSystemConfig(input: $input) { __typename } }',
+    { input: { key: 'limits.max_page_size', value: '104' } },
+  );
+  expect(errors[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+  expect(pageOf(alone)).toBe(500);
+  await alone.stop();
+});
+
 describe('while the connection to etcd is cut', () => {
   it('settings change unheard, and all of it is heard afterwards, compacted or not', async () => {
     await set('limits.max_page_size', '102');
     await set('placement.policy', 'pack');
     await followed(far, 102);
     await line.close();
-    for (let size = 200; size < 210; size += 1) await set('limits.max_page_size', String(size));
+    for (let size = 200; size < 204; size += 1) await set('limits.max_page_size', String(size));
     await mutate(admin, 'resetSystemConfig', { key: 'placement.policy' });
     await set('maintenance.max_migrations_per_node', '3');
     const { header } = await byHand('limits.max_subscribers', '1234');
@@ -89,7 +105,7 @@ describe('while the connection to etcd is cut', () => {
     expect(pageOf(far)).toBe(102);
     expect(far.app.services.config.placement.policy).toBe('pack');
     line = await forward(linePort, etcd);
-    await followed(far, 209);
+    await followed(far, 203);
     const { config } = far.app.services;
     expect(config.placement.policy).toBe('spread');
     expect(config.maintenance.maxMigrationsPerNode).toBe(3);
