@@ -35,6 +35,8 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** An opened database, for tests that share one; it is not closed with the app. */
   readonly data?: Data;
+  /** For a command that ends at once: it is no member, and waits for no etcd. */
+  readonly alone?: boolean;
   /** Where the prepared in-memory database is kept. */
   readonly cacheDir?: string;
 }
@@ -70,7 +72,7 @@ export async function createApp(own: Config, options: AppOptions): Promise<App> 
       onReturn: () => subscriptions.endAll(),
     });
   let mayLead = () => own.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
-  const coordinating = openCoordination(own, {
+  const coordinating = openCoordination(options.alone ? { ...own, mode: 'dev' } : own, {
     instance: instanceOf(own, clock),
     mayLead: () => mayLead(),
     now: () => clock.now(),

@@ -27,7 +27,7 @@ export async function user(words: readonly string[], options: Options): Promise<
   // In memory the user would be gone before anybody could sign in.
   const app = await createApp(
     { ...config, database: { ...config.database, fallback: 'refuse' } },
-    { log },
+    { log, alone: true },
   );
   try {
     const input = { username, email: options.email ?? `${username}@localhost`, role, password };

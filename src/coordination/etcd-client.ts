@@ -32,6 +32,7 @@ export interface EtcdConnection {
 
 export interface Stream<Request, Response> {
   write(request: Request): void;
+  end(): void;
   cancel(): void;
   on(event: 'data', listener: (response: Response) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -52,6 +53,12 @@ export interface EtcdClient {
   keepAlive(): Promise<Stream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>>;
   watch(): Promise<Stream<IWatchRequest, IWatchResponse>>;
   close(): void;
+}
+
+/** Ended first: the library takes the breaking off of an open stream for the member's failure, and closes all connections to it. */
+export function breakOff(stream: Pick<Stream<never, never>, 'end' | 'cancel'>): void {
+  stream.end();
+  stream.cancel();
 }
 
 export class LeaseGoneError extends Error {}

@@ -111,7 +111,7 @@ export function openElection(client: EtcdClient, options: ElectionOptions): Elec
       await sleep(PAUSE_MS * Math.random(), undefined, { signal, ref: false }).catch(() => {});
     }
   };
-  void run();
+  const running = run();
 
   return {
     leadership: () => (term?.valid() ? term : null),
@@ -120,6 +120,7 @@ export function openElection(client: EtcdClient, options: ElectionOptions): Elec
       mirror.close();
       noticed();
       await term?.lease.end();
+      await running; // a candidacy may be under way
     },
   };
 }

@@ -1,6 +1,6 @@
 /** A lease that is kept alive, and known to be over before etcd can think so. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EtcdClient } from './etcd-client.js';
+import { breakOff, type EtcdClient } from './etcd-client.js';
 
 /** We stop believing in it this early: clocks differ in speed, and what was begun has to end. */
 const SAFE_PART = 0.8;
@@ -90,13 +90,13 @@ async function keepAliveLine(client: EtcdClient, id: string) {
   let answer: ((seconds: number) => void) | null = null;
   let fail: ((error: Error) => void) | null = null;
   let broken: Error | null = null;
-  const breakOff = (error: Error): void => {
+  const broke = (error: Error): void => {
     broken = error;
     fail?.(error);
   };
   stream.on('data', ({ TTL }) => answer?.(Number(TTL)));
-  stream.on('error', breakOff);
-  stream.on('end', () => breakOff(new Error('etcd ended the stream')));
+  stream.on('error', broke);
+  stream.on('end', () => broke(new Error('etcd ended the stream')));
   return {
     /** The seconds that it has from some moment after this call; 0 when it is no more. */
     async ask(timeoutMs: number): Promise<number> {
@@ -115,6 +115,6 @@ async function keepAliveLine(client: EtcdClient, id: string) {
       }
     },
     /** What was asked and not answered is never taken for the answer to a later question: that goes on another stream. */
-    close: () => stream.cancel(),
+    close: () => breakOff(stream),
   };
 }

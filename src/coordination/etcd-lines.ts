@@ -89,6 +89,10 @@ export function openLines(client: EtcdClient) {
 
   return {
     join,
+    /** For when the leases may be over on which places hang. */
+    wake() {
+      for (const line of shared.values()) wakeAll(line);
+    },
     close() {
       closed = true;
       for (const line of shared.values()) {

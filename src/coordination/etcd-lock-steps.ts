@@ -31,7 +31,9 @@ export function begin(client: EtcdClient, claim: Claim, patient: boolean): Promi
   return client.txn({
     compare: [nobodyThere],
     success: [putLock(claim)],
-    failure: patient ? [readHolder(claim), place] : [readHolder(claim)],
+    failure: patient
+      ? [readHolder(claim), place, { request_range: { key: placeKey(claim) } }]
+      : [readHolder(claim)],
   });
 }
 
@@ -53,11 +55,18 @@ export function leave(client: EtcdClient, claim: Claim): Promise<ITxnResponse> {
   });
 }
 
+/** The revision at which the place in the line was made: not the answer's, if etcd heard of it twice. */
+export function placeIn({ responses }: ITxnResponse): bigint {
+  return BigInt(responses.at(-1)?.response_range.kvs[0]?.create_revision ?? 0);
+}
+
 /** The revision at which the lock became this claim's, or null. */
-export function revisionIfOurs(answer: ITxnResponse, { value }: Claim): bigint | null {
+export function revisionIfOurs(answer: ITxnResponse, claim: Claim): bigint | null {
   if (answer.succeeded) return BigInt(answer.header.revision);
   const found = foundIn(answer);
-  return value && found?.value.equals(value) ? BigInt(found.create_revision) : null;
+  // Our own place in the line has the same value.
+  if (!claim.value || !found?.key.equals(lockKey(claim))) return null;
+  return found.value.equals(claim.value) ? BigInt(found.create_revision) : null;
 }
 
 export function holderIn(answer: ITxnResponse, resource: string): LockBusyError | null {

@@ -13,7 +13,7 @@ import {
 import { type EtcdClient, LeaseGoneError } from './etcd-client.js';
 import type { Lease } from './etcd-lease.js';
 import { openLines } from './etcd-lines.js';
-import { advance, begin, holderIn, leave, revisionIfOurs } from './etcd-lock-steps.js';
+import { advance, begin, holderIn, leave, placeIn, revisionIfOurs } from './etcd-lock-steps.js';
 import type { Session } from './etcd-session.js';
 import { type Claim, openStrays } from './etcd-strays.js';
 import { coordinationKeys } from './keys.js';
@@ -32,6 +32,7 @@ export function openLocks(client: EtcdClient, session: Session, options: LocksOp
   const { instanceId, now } = options;
   const strays = openStrays(client);
   const lines = openLines(client);
+  session.onLost(lines.wake);
 
   const claimOf = (
     resource: string,
@@ -91,7 +92,7 @@ export function openLocks(client: EtcdClient, session: Session, options: LocksOp
           return held(claim, ours);
         }
         if (!patient) throw holderIn(answer, resource) ?? nobody(resource);
-        return await waitInLine(claim, BigInt(answer.header.revision), deadline, request);
+        return await waitInLine(claim, placeIn(answer), deadline, request);
       } catch (error) {
         if (error instanceof LockBusyError) throw error;
         strays.add(claim);

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IWatchResponse } from 'etcd3';
-import type { EtcdClient } from './etcd-client.js';
+import { breakOff, type EtcdClient } from './etcd-client.js';
 import type { KeyRange } from './keys.js';
 
 export interface Entry {
@@ -92,7 +92,7 @@ export function openMirror(client: EtcdClient, options: MirrorOptions): Mirror {
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', stop);
-      stream.cancel();
+      breakOff(stream);
     }
   };
 

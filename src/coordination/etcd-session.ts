@@ -11,6 +11,8 @@ export interface Session {
   lease(): Promise<Lease>;
   /** Whether etcd answers, as far as is known. */
   available(): boolean;
+  /** Calls `listener` whenever the lease is over, and with it all that hung on it. */
+  onLost(listener: () => void): void;
   /** Writes what this instance says of itself anew. */
   advertise(): void;
   close(): Promise<void>;
@@ -30,6 +32,7 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
   const { ttl, instance, log } = options;
   const closing = new AbortController();
   let current: Lease | null = null;
+  const listeners = new Set<() => void>();
   const waiting = new Set<(lease: Lease) => void>();
 
   const say = async (lease: Lease): Promise<void> => {
@@ -48,12 +51,14 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
       await lease.end();
       throw error;
     }
+    if (closing.signal.aborted) return lease.end();
     current = lease;
     for (const give of waiting) give(lease);
     waiting.clear();
     log.debug({ lease: lease.id }, 'etcd: in session');
     await lease.ended;
     current = null;
+    for (const listener of listeners) listener();
     if (closing.signal.aborted) return;
     log.warn('etcd: the lease of this instance is lost, its locks with it');
     void lease.end(); // in case that only we think so
@@ -66,7 +71,7 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
       await sleep(pause, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
     }
   };
-  void run();
+  const running = run();
 
   return {
     async lease() {
@@ -84,12 +89,14 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
       });
     },
     available: () => current?.answering() ?? false,
+    onLost: (listener) => void listeners.add(listener),
     advertise() {
       if (current) say(current).catch(() => undefined); // the next session says it, too
     },
     async close() {
       closing.abort();
       await current?.end();
+      await running; // it may be opening a lease at this moment
     },
   };
 }

@@ -8,6 +8,8 @@ import { openSession } from './etcd-session.js';
 import { openSettings } from './etcd-settings.js';
 import { coordinationKeys, one, under } from './keys.js';
 
+export { isRefusal } from './etcd-client.js';
+
 export interface EtcdOptions extends EtcdConnection {
   /** How long a silent instance keeps what it has, in milliseconds; at least 2 s. */
   readonly leaseTtlMs: number;

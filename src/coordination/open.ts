@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Coordination } from './coordination.js';
-import { openEtcdCoordination, type Surroundings } from './etcd.js';
-import { type EtcdConnection, isRefusal } from './etcd-client.js';
+import type { Surroundings } from './etcd.js';
+import type { EtcdConnection } from './etcd-client.js';
 import { openInProcessCoordination } from './in-process.js';
 import { withReturn } from './return.js';
 
@@ -41,6 +41,8 @@ export async function openCoordination(
   const { log } = surroundings;
   if (config.mode === 'dev') return openInProcessCoordination(surroundings);
   const { etcd } = config;
+  // Loaded only now: it takes a moment, which --dev need not wait for.
+  const { isRefusal, openEtcdCoordination } = await import('./etcd.js');
   const etcdOptions = { ...connectionOf(etcd), leaseTtlMs: etcd.leaseTtlMs };
   const open = () => openEtcdCoordination(etcdOptions, surroundings);
   const deadline = performance.now() + etcd.dialTimeoutMs;

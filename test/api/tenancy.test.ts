@@ -292,12 +292,16 @@ describe('somebody who is not signed in', () => {
       'explainPlacement',
       'planMaintenance',
       'server',
+      'systemConfig',
+      'systemConfigProblems',
       'viewer',
       'waitForTask',
     ]);
     const plans = [
       '{ planMaintenance(nodeId: "x") { remaining } }',
       '{ explainPlacement(input: { virtualMachineId: "x" }) { __typename } }',
+      '{ systemConfig { key } }',
+      '{ systemConfigProblems { key } }',
     ];
     for (const query of plans) {
       const { errors } = await world.anonymous.answer(query);

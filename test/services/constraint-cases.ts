@@ -83,6 +83,7 @@ export const ACCEPTED: Readonly<Record<string, Row>> = {
     request_hash: `'h'`,
     expires_at: 'now()',
   },
+  leadership: { name: NAME, cluster: `'c'`, token: '7', holder: `'h'` },
 };
 
 /** The rows that exist before every case, in an order that foreign keys allow. */
@@ -117,6 +118,7 @@ export const BASE: readonly (readonly [table: string, values: Row])[] = [
   ],
   ['image_shares', {}],
   ['idempotency_keys', { key: `'k'` }],
+  ['leadership', { name: `'l'` }],
 ];
 
 type Cases = Readonly<Record<string, readonly Row[]>>;
@@ -425,6 +427,11 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
     idempotency_keys_pkey: [{ key: `'k'` }],
     idempotency_keys_key_check: [{ key: `''` }, { principal: `''` }],
     idempotency_keys_result_check: objects('result'),
+  },
+  leadership: {
+    leadership_pkey: [{ name: `'l'` }],
+    leadership_token_check: [{ token: '0' }, { token: '-1' }],
+    leadership_name_check: [{ name: `''` }, { cluster: `''` }],
   },
 };
 

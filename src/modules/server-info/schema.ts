@@ -2,6 +2,7 @@
 import type { Services } from '../../core/context.js';
 import { builder } from '../../graphql/builder.js';
 import { VERSION } from '../../version.js';
+import { MemberType, type ShownMember } from './members.js';
 
 const Mode = builder.enumType('ServerMode', {
   description: 'How this instance was started.',
@@ -18,6 +19,11 @@ const DataSource = builder.enumType('DataSource', {
     MEMORY: { description: 'In the memory of this process.' },
   },
 });
+
+async function membersOf({ coordination }: Services): Promise<ShownMember[]> {
+  const members = await coordination.members();
+  return members.map((member) => ({ ...member, self: member.id === coordination.id }));
+}
 
 const signedIn = { authScopes: { signedIn: true } } as const;
 
@@ -50,6 +56,21 @@ const ServerType = builder.objectRef<Services>('Server').implement({
       nullable: true,
       description: 'What it has to do without at the moment; empty when all is well.',
       resolve: (services) => [...services.degraded()],
+    }),
+    members: t.field({
+      ...signedIn,
+      type: [MemberType],
+      nullable: true,
+      description:
+        'The live instances of the control plane, the oldest first. Without etcd an instance knows of itself alone.',
+      resolve: membersOf,
+    }),
+    leader: t.field({
+      ...signedIn,
+      type: MemberType,
+      nullable: true,
+      description: 'The instance that runs the controllers; null while none does.',
+      resolve: async (services) => (await membersOf(services)).find(({ leader }) => leader) ?? null,
     }),
   }),
 });

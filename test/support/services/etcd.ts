@@ -7,6 +7,8 @@ import { type ServerHandle, startServer } from './server.js';
 export interface EtcdOptions {
   /** Flags for the program; they win over all others. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** A further URL for clients, e.g. one with https; tests themselves ask at the first one. */
+  readonly alsoListen?: string;
 }
 
 async function post(port: number, path: string): Promise<string> {
@@ -30,7 +32,7 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<ServerHandle
       const flags = {
         name: basename(folder),
         'data-dir': join(folder, 'data'),
-        'listen-client-urls': client,
+        'listen-client-urls': [client, options.alsoListen ?? []].flat().join(','),
         'advertise-client-urls': client,
         'listen-peer-urls': peer,
         'initial-advertise-peer-urls': peer,
