@@ -4,7 +4,7 @@
  */
 import { sharedEntries } from '../config/shared.js';
 import { execute } from '../core/execute.js';
-import { NEVER_SET } from '../core/stored-setting.js';
+import { NEVER_SET, readSetting } from '../core/stored-setting.js';
 import { lastAudited, noticeSystemConfig } from '../modules/system-config/system-commands.js';
 import { inTurn } from './in-turn.js';
 import type { Controller } from './runner.js';
@@ -17,13 +17,14 @@ export function settingsAudit(): Controller {
     name: 'settings-audit',
     intervalMs: 5_000,
     async run(services, stillLeading, signal) {
-      const { settings, coordination, config, clock, data } = services;
-      const known = settings.known();
+      const { coordination, config, clock, data } = services;
       // Without etcd there is nothing to compare with: what is in this process alone is audited by its own commands.
-      if (!known || coordination.kind !== 'etcd' || !coordination.available()) return;
+      if (coordination.kind !== 'etcd' || !coordination.available()) return;
+      const stored = (await coordination.settings.list()).map(readSetting);
+      const known = new Map(stored.map((setting) => [setting.key, setting]));
       const audited = await lastAudited(data.db);
       const missing = sharedEntries
-        .map(({ path }) => ({ ...NEVER_SET, ...NOBODY, key: path, ...known.get(path) }))
+        .map(({ path }) => known.get(path) ?? { ...NEVER_SET, key: path })
         .filter(({ key, value }) => value !== (audited.get(key)?.value ?? null));
       const seen = new Map(
         missing.map((setting) => {
@@ -38,15 +39,9 @@ export function settingsAudit(): Controller {
       const due = missing.filter(
         ({ key, revision }) => (seen.get(`${key} ${revision}`) ?? 0) <= oldEnough,
       );
-      await inTurn(due, stillLeading, ({ key, value, version, updatedBy, requestId }) =>
-        execute(
-          noticeSystemConfig,
-          { key, value, version, updatedBy, changeRequestId: requestId },
-          systemCall(services, 'settings-audit', signal),
-        ),
+      await inTurn(due, stillLeading, ({ key }) =>
+        execute(noticeSystemConfig, { key }, systemCall(services, 'settings-audit', signal)),
       );
     },
   };
 }
-
-const NOBODY = { updatedBy: null, requestId: null } as const;

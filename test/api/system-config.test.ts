@@ -1,6 +1,11 @@
 /** Shared settings through the API, in one process: what is shown, set, reset, refused and audited. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { defaultConfig } from '../../src/config/load.js';
 import { sharedEntries } from '../../src/config/shared.js';
+import { openInProcessCoordination } from '../../src/coordination/in-process.js';
+import { openSettings } from '../../src/core/settings.js';
+import { newId } from '../../src/ids.js';
+import { createLogger } from '../../src/log.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { mutate } from '../support/mutations.js';
@@ -304,5 +309,36 @@ describe('what somebody puts into etcd by hand', () => {
     await stored().delete('colour');
     expect((await show()).systemConfigProblems).toEqual([]);
     expect((await admin.answer('{ __typename }')).extensions.degraded).toBeUndefined();
+  });
+});
+
+describe('the log', () => {
+  it('says each change, each problem and each loss once', async () => {
+    const lines: { level: string; msg: string; settings?: unknown; setting?: string }[] = [];
+    const log = createLogger({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line)) });
+    const instance = { id: newId(), address: 'here:1', version: '1', startedAt: new Date() };
+    const coordination = openInProcessCoordination({ instance });
+    const { settings } = openSettings(defaultConfig(), coordination, log);
+    await settings.heard(0n, 1_000);
+    const said = () =>
+      lines.splice(0).map(({ level, settings: which, setting }) => [level, which ?? setting]);
+    expect(said()).toEqual([]);
+    await coordination.settings.put('placement.policy', 'pack');
+    expect(said()).toEqual([['info', { 'placement.policy': 'pack' }]]);
+    await coordination.settings.put('colour', 'red');
+    await coordination.settings.put('tasks.timeout', '20m');
+    expect(said()).toEqual([
+      ['error', 'colour'],
+      ['info', { 'tasks.timeout': 1_200_000 }],
+    ]);
+    await coordination.settings.delete('placement.policy');
+    expect(said()).toEqual([
+      ['info', { 'placement.policy': 'spread' }],
+      ['warn', ['placement.policy']],
+    ]);
+    settings.close();
+    await coordination.settings.put('tasks.timeout', '30m');
+    expect(said()).toEqual([]);
+    await coordination.close();
   });
 });

@@ -1,9 +1,17 @@
 /** What the control plane itself does about shared settings: it audits what nobody else has. Given by the controller settings-audit. */
 import { z } from 'zod';
-import { defineCommand } from '../../core/command.js';
+import { defineCommand, type RunContext } from '../../core/command.js';
+import type { Call } from '../../core/context.js';
+import { NEVER_SET, readSetting } from '../../core/stored-setting.js';
 import type { Db, Tx } from '../../data/client.js';
 import { LOCK, type SettingRow } from './change.js';
 import { PERMISSION, RESOURCE_TYPE } from './queries.js';
+
+/** What is there now, with what it says of its author and of the request that changed it. */
+interface NoticedRow extends SettingRow {
+  readonly updatedBy?: string | null;
+  readonly changeRequestId?: string | null;
+}
 
 /** By key: what the audit says that was shared last. */
 export async function lastAudited(db: Db | Tx): Promise<ReadonlyMap<string, SettingRow>> {
@@ -16,29 +24,31 @@ export async function lastAudited(db: Db | Tx): Promise<ReadonlyMap<string, Sett
   return new Map(rows.map(({ key, row }) => [key, row]));
 }
 
-/** Looks again inside the transaction, under the lock of all changes: whoever audited the change meanwhile wins. */
+/** Looks again, in etcd and in the audit, under the lock of all changes: whoever audited the change meanwhile wins. */
 export const noticeSystemConfig = defineCommand({
   name: 'systemConfig.notice',
   resourceType: RESOURCE_TYPE,
   permission: PERMISSION,
-  input: z.object({
-    key: z.string(),
-    value: z.string().nullable(),
-    version: z.number().int(),
-    updatedBy: z.string().nullable(),
-    changeRequestId: z.string().nullable(),
-  }),
+  input: z.object({ key: z.string() }),
   errors: [],
   lock: () => [LOCK],
   label: (input) => input.key,
   audit: 'changes',
-  async run({ tx }, { key, ...found }) {
-    const before = (await lastAudited(tx)).get(key) ?? { value: null, version: 0 };
+  beside: {
+    async write({ services }: Call, { key }: { key: string }): Promise<NoticedRow> {
+      const found = (await services.coordination.settings.list()).find((one) => one.key === key);
+      if (!found) return { value: null, version: NEVER_SET.version };
+      const { value, version, updatedBy, requestId } = readSetting(found);
+      return { value, version, updatedBy, changeRequestId: requestId };
+    },
+    async undo() {
+      // It only read.
+    },
+  },
+  async run({ tx, prepared: after }: RunContext<NoticedRow>, { key }: { key: string }) {
+    const before = (await lastAudited(tx)).get(key) ?? { value: null, version: NEVER_SET.version };
     const result = { key };
-    if (before.value === found.value) return { result, changed: [] };
-    return {
-      result,
-      changed: [{ type: RESOURCE_TYPE, id: key, name: key, before, after: found }],
-    };
+    if (before.value === after.value) return { result, changed: [] };
+    return { result, changed: [{ type: RESOURCE_TYPE, id: key, name: key, before, after }] };
   },
 });
