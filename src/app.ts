@@ -6,6 +6,7 @@ import { drsExpiry } from './controllers/drs-expiry.js';
 import { maintenance } from './controllers/maintenance.js';
 import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
+import { settingsAudit } from './controllers/settings-audit.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
 import type { Services } from './core/context.js';
 import { type FeedFollower, followFeed } from './core/feed-follower.js';
@@ -75,6 +76,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
         retention,
         binKeeper,
         drsExpiry,
+        settingsAudit(),
       ]);
     },
     async start() {

@@ -42,8 +42,10 @@ export class NotFoundError extends UserError {
   constructor(
     readonly resourceType: string,
     path: readonly string[] = ['id'],
+    /** Only for what is no secret: the names that there are. */
+    hint = '',
   ) {
-    super(`No such ${resourceType}, or it is not visible to you.`);
+    super(`No such ${resourceType}, or it is not visible to you.${hint && ` ${hint}`}`);
     this.path = path;
   }
 }

@@ -37,6 +37,7 @@ import './modules/drs/mutations.js';
 import './modules/audit/schema.js';
 import './modules/change-feed/schema.js';
 import './modules/server-info/schema.js';
+import './modules/system-config/schema.js';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { builder } from './graphql/builder.js';
 

@@ -9,6 +9,7 @@ import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
+import { openSettings } from './core/settings.js';
 import { slowStatementLog } from './core/slow-statements.js';
 import { TYPES_WITH_TABLES, typesOfTables } from './core/tables.js';
 import type { Data } from './data/client.js';
@@ -40,30 +41,33 @@ export interface OpenServices {
   close(): Promise<void>;
 }
 
-export async function openServices(
-  config: Config,
-  options: ServicesOptions,
-): Promise<OpenServices> {
+/** Shared settings count from the first request on, unless etcd keeps us waiting. */
+const FIRST_SETTINGS_MS = 2_000;
+
+/** @param own what this process was started with; what all instances share is laid over it, and follows while they run */
+export async function openServices(own: Config, options: ServicesOptions): Promise<OpenServices> {
   const { log, clock = systemClock, cacheDir, alone = false } = options;
-  const shared: Config = alone ? { ...config, mode: 'dev' } : config;
+  const ports: Config = alone ? { ...own, mode: 'dev' } : own;
   const metrics = createMetrics();
   let forgetAll = (): void => {};
   const onReturn = (): void => {
     options.onReturn?.();
     forgetAll();
   };
-  let mayLead = () => config.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
+  let mayLead = () => own.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
   const opening = {
-    data: options.data ?? openData(config, log, { cacheDir, onReturn }),
-    coordination: openCoordination(shared, {
-      instance: instanceOf(config, clock),
+    data: options.data ?? openData(own, log, { cacheDir, onReturn }),
+    coordination: openCoordination(ports, {
+      instance: instanceOf(own, clock),
       mayLead: () => mayLead(),
       now: () => clock.now(),
       log,
     }),
-    ephemeral: openEphemeral(shared, log, { observer: metrics.redis }),
+    ephemeral: openEphemeral(ports, log, { observer: metrics.redis }),
   };
   const { data, coordination, ephemeral } = await allOrNone(opening, options.data);
+  const { config, settings } = openSettings(own, coordination, log);
+  await settings.heard(0n, FIRST_SETTINGS_MS);
   const hints = await openHintBus(ephemeral, log);
   const slowStatement = slowStatementLog({
     thresholdMs: config.database.slowStatementMs,
@@ -84,6 +88,7 @@ export async function openServices(
   const stopRaising = data.onWrite((tables) => generations.raise(typesOfTables(tables)));
   const services: Services = {
     config,
+    settings,
     log,
     clock,
     data,
@@ -94,7 +99,7 @@ export async function openServices(
     metrics,
     sessionKey: sessionKey(config, log, alone),
     secrets: createSecretBox(encryptionKey(config)),
-    degraded: () => degradations(config, data, coordination, ephemeral),
+    degraded: () => degradations(services),
   };
   log.info(
     {
@@ -115,6 +120,7 @@ export async function openServices(
       await hints.close();
       stopRaising();
       generations.close();
+      settings.close();
       await coordination.close();
       await ephemeral.close();
       stopCounting();
@@ -157,18 +163,21 @@ function encryptionKey({ mode, auth }: Config): string | null {
 }
 
 /** In dev mode everything is in memory because that was asked for; in production that is a degradation. */
-function degradations(
-  config: Config,
-  data: Data,
-  coordination: Coordination,
-  ephemeral: Ephemeral,
-): string[] {
-  if (config.mode === 'dev') return [];
+function degradations({
+  config,
+  data,
+  coordination,
+  ephemeral,
+  settings,
+}: Omit<Services, 'degraded'>): string[] {
+  const unusable = settings.problems().length > 0 ? ['settings'] : [];
+  if (config.mode === 'dev') return unusable;
   const alone = coordination.kind === 'in-process' || !coordination.available();
   return [
     ...(data.kind === 'memory' ? ['postgres'] : []),
     ...(alone ? ['etcd'] : []),
     ...(ephemeral.degraded ? ['redis'] : []),
+    ...unusable,
   ];
 }
 

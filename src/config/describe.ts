@@ -22,6 +22,11 @@ export function describeConfig(config: Config): Record<string, unknown> {
   return { mode: config.mode, ...described };
 }
 
+/** A value as one would write it. */
+export function writtenValue(kind: string, value: unknown): string {
+  return String(written(kind, value) ?? '');
+}
+
 function written(kind: string, value: unknown): unknown {
   if (kind === 'duration') return formatDuration(Number(value));
   if (kind === 'bytes') return formatBytes(Number(value));

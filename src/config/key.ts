@@ -38,14 +38,32 @@ export type Key<Kind extends KeyKind = KeyKind, Value = unknown> = {
   readonly secret: boolean;
   /** Least length of what a `secretFile` holds. */
   readonly minBytes: number;
+  /** Can be changed for all instances at once while they run: whoever reads it must read it each time that it is used. */
+  readonly shared: boolean;
+  /** The least and the greatest value, as one would write them; null where there is none. */
+  readonly min: string | null;
+  readonly max: string | null;
+  /** What can be chosen from; empty for all other kinds. */
+  readonly choices: readonly string[];
   readonly description: string;
 };
 
 type About = { description: string };
+/** For kinds that can be a setting of all instances: no secrets, no files. */
+type Shareable = { shared?: true };
 type WithDefault = About & { default: string };
 type Range<Bound> = { min: Bound; max: Bound };
 
-const plain = { example: null, unit: null, secret: false, minBytes: 1 } as const;
+const plain = {
+  example: null,
+  unit: null,
+  secret: false,
+  minBytes: 1,
+  shared: false,
+  min: null,
+  max: null,
+  choices: [],
+} as const;
 
 /** A text that `accepts` takes. */
 export function text(
@@ -89,12 +107,15 @@ export function optionalIdentifier(
 }
 
 export function integer(
-  options: About & Range<number> & { default: number; unit?: string },
+  options: About & Shareable & Range<number> & { default: number; unit?: string },
 ): Key<'integer', number> {
-  const { min, max, description, unit = null } = options;
+  const { min, max, description, unit = null, shared = false } = options;
   return {
     ...plain,
     kind: 'integer',
+    shared,
+    min: String(min),
+    max: String(max),
     schema: z
       .string()
       .regex(/^-?\d{1,15}$/)
@@ -109,12 +130,15 @@ export function integer(
 
 /** A factor with a decimal point, such as an overcommit ratio. */
 export function ratio(
-  options: WithDefault & Range<number> & { unit: string },
+  options: WithDefault & Shareable & Range<number> & { unit: string },
 ): Key<'ratio', number> {
-  const { min, max, description, unit } = options;
+  const { min, max, description, unit, shared = false } = options;
   return {
     ...plain,
     kind: 'ratio',
+    shared,
+    min: String(min),
+    max: String(max),
     schema: z
       .string()
       .regex(/^\d{1,9}(\.\d{1,9})?$/)
@@ -129,11 +153,13 @@ export function ratio(
 
 export function choice<const Values extends readonly [string, ...string[]]>(
   values: Values,
-  options: About & { default: Values[number] },
+  options: About & Shareable & { default: Values[number] },
 ): Key<'choice', Values[number]> {
   return {
     ...plain,
     kind: 'choice',
+    shared: options.shared ?? false,
+    choices: values,
     schema: z.enum(values),
     initial: options.default,
     expects: `one of ${values.join(', ')}`,
@@ -165,11 +191,16 @@ export function list(
 const LONGEST_TIMER = '596h';
 
 /** A length of time. Its default longest value is what a timer can hold; longer ones are for ages only. */
-export function duration(options: WithDefault & Partial<Range<string>>): Key<'duration', number> {
+export function duration(
+  options: WithDefault & Shareable & Partial<Range<string>>,
+): Key<'duration', number> {
   const { min = '1ms', max = LONGEST_TIMER, description, default: initial } = options;
   return {
     ...plain,
     kind: 'duration',
+    shared: options.shared ?? false,
+    min,
+    max,
     schema: amount(parseDuration, min, max),
     initial,
     expects: `a duration such as 10m, from ${min} to ${max}`,
@@ -178,11 +209,14 @@ export function duration(options: WithDefault & Partial<Range<string>>): Key<'du
 }
 
 /** A number of bytes. */
-export function bytes(options: WithDefault & Range<string>): Key<'bytes', number> {
+export function bytes(options: WithDefault & Shareable & Range<string>): Key<'bytes', number> {
   const { min, max, description, default: initial } = options;
   return {
     ...plain,
     kind: 'bytes',
+    shared: options.shared ?? false,
+    min,
+    max,
     schema: amount(parseBytes, min, max),
     initial,
     expects: `a size such as 256KiB, from ${min} to ${max}`,

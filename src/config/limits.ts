@@ -41,6 +41,7 @@ export const limits = {
       description: 'Deepest nesting of a GraphQL document.',
     }),
     max_page_size: integer({
+      shared: true,
       default: 500,
       min: 1,
       max: 10_000,
@@ -48,6 +49,7 @@ export const limits = {
       description: 'Most items one page of a list can be asked for.',
     }),
     default_page_size: integer({
+      shared: true,
       default: 50,
       min: 1,
       max: 10_000,
@@ -55,6 +57,7 @@ export const limits = {
       description: 'Items of a page when the caller names no number. At most max_page_size.',
     }),
     subscriptions_per_socket: integer({
+      shared: true,
       default: 50,
       min: 1,
       max: 10_000,
@@ -62,6 +65,7 @@ export const limits = {
       description: 'Most subscriptions at once on one WebSocket.',
     }),
     max_subscribers: integer({
+      shared: true,
       default: 2000,
       min: 1,
       max: 1_000_000,
@@ -69,6 +73,7 @@ export const limits = {
       description: 'Most subscriptions at once in this process.',
     }),
     lock_wait: duration({
+      shared: true,
       default: '5s',
       description: 'Longest wait of a command for its locks.',
     }),

@@ -11,6 +11,7 @@ import { FILE_VARIABLE, readEnvironment } from './environment.js';
 import { ConfigError, type ConfigFault } from './errors.js';
 import { readConfigFile } from './file.js';
 import type { Config, Mode } from './model.js';
+import { rememberOrigins } from './origin.js';
 import { applyRules, type Chosen } from './rules.js';
 import { type Report, readValue, type Setting } from './setting.js';
 
@@ -52,7 +53,10 @@ export function loadConfig(
   choose(choices, fromFlags(flags), report);
   applyRules(choices, report);
   if (faults.length > 0) throw new ConfigError(faults);
-  return assemble(mode, choices);
+  const given = [...choices].flatMap(([path, { source }]) =>
+    source === null ? [] : [[path, source] as const],
+  );
+  return rememberOrigins(assemble(mode, choices), new Map(given));
 }
 
 /** The defaults in dev mode, without looking at any file or variable. `overrides` are taken as they are. */
@@ -62,7 +66,13 @@ export function defaultConfig(overrides: ConfigOverrides = {}): Config {
   for (const [section, fields] of Object.entries(replaced)) {
     config[section] = Object.freeze({ ...Object(config[section]), ...fields });
   }
-  return Object.freeze(config) as Config;
+  const given = entries.filter(
+    ({ section, field }) => field in Object((replaced as Record<string, unknown>)[section]),
+  );
+  return rememberOrigins(
+    Object.freeze(config) as Config,
+    new Map(given.map(({ path }) => [path, 'overrides'])),
+  );
 }
 
 /**

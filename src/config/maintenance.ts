@@ -5,6 +5,7 @@ export const maintenance = {
   about: 'Emptying nodes that are to go out of service.',
   keys: {
     max_migrations_per_cluster: integer({
+      shared: true,
       default: 5,
       min: 1,
       max: 1000,
@@ -13,6 +14,7 @@ export const maintenance = {
         'Nodes are emptied with so many migrations at once in a cluster; those that people began count, too.',
     }),
     max_migrations_per_node: integer({
+      shared: true,
       default: 2,
       min: 1,
       max: 100,
@@ -20,6 +22,7 @@ export const maintenance = {
       description: 'A node is emptied with so many migrations at once.',
     }),
     retry_after: duration({
+      shared: true,
       default: '1m',
       min: '1s',
       description: 'How long a machine stays where it is after its migration came to nothing.',

@@ -25,6 +25,7 @@ import { limits } from './limits.js';
 import { maintenance } from './maintenance.js';
 import { redis } from './redis.js';
 import { storage } from './storage.js';
+import { deletion, tasks } from './tasks.js';
 
 type Section = { readonly about: string; readonly keys: Readonly<Record<string, Key>> };
 
@@ -107,6 +108,7 @@ export const model = {
     about: 'The log: one JSON object a line, on standard output.',
     keys: {
       level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+        shared: true,
         default: 'info',
         description: 'Least severe level that is written.',
       }),
@@ -117,6 +119,7 @@ export const model = {
     about: 'Agents on the hypervisor nodes.',
     keys: {
       report_interval: duration({
+        shared: true,
         default: '5s',
         min: '100ms',
         description: 'How often an agent reports. Shorter than ha.not_ready_after.',
@@ -127,10 +130,12 @@ export const model = {
     about: 'Telling live nodes from dead ones.',
     keys: {
       not_ready_after: duration({
+        shared: true,
         default: '30s',
         description: 'A node silent for this long is NOT_READY. Shorter than disconnected_after.',
       }),
       disconnected_after: duration({
+        shared: true,
         default: '90s',
         description: 'A node silent for this long is DISCONNECTED, its virtual machines UNKNOWN.',
       }),
@@ -140,6 +145,7 @@ export const model = {
     about: 'Choosing a node for a virtual machine.',
     keys: {
       cpu_overcommit: ratio({
+        shared: true,
         default: '2.0',
         min: 0.1,
         max: 100,
@@ -147,6 +153,7 @@ export const model = {
         description: 'Virtual CPUs that a node takes for each of its hardware threads.',
       }),
       memory_overcommit: ratio({
+        shared: true,
         default: '1.5',
         min: 0.1,
         max: 100,
@@ -154,6 +161,7 @@ export const model = {
         description: 'Memory that a node promises to virtual machines, for what it has.',
       }),
       policy: choice(['spread', 'pack'], {
+        shared: true,
         default: 'spread',
         description: 'spread prefers the emptiest node that fits, pack the fullest.',
       }),
@@ -173,39 +181,8 @@ export const model = {
     },
   },
   storage,
-  tasks: {
-    about: 'Operations that outlive their request.',
-    keys: {
-      timeout: duration({ default: '10m', description: 'A task that takes longer fails.' }),
-      job_timeout: duration({
-        default: '2h',
-        description: 'A migration, snapshot, or job on volumes or images that takes longer fails.',
-      }),
-      graceful_stop_timeout: duration({
-        default: '60s',
-        description:
-          'A guest that has not shut down by itself within this time is switched off. Shorter than timeout.',
-      }),
-      retention: duration({
-        default: '720h',
-        min: '1m',
-        max: '87600h',
-        description: 'How long finished tasks are kept.',
-      }),
-    },
-  },
-  deletion: {
-    about: 'What becomes of deleted virtual machines.',
-    keys: {
-      retention: duration({
-        default: '24h',
-        min: '0s',
-        max: '87600h',
-        description:
-          'How long deleted virtual machines can be restored. 0s: they are gone at once.',
-      }),
-    },
-  },
+  tasks,
+  deletion,
   limits,
 } as const satisfies Readonly<Record<string, Section>>;
 

@@ -63,7 +63,13 @@ export function renderConfigReference(): string {
       lines.push(`| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`);
     }
   }
+  lines.push('', ...sharedSettings());
   return `${lines.join('\n')}\n`;
+}
+
+function sharedSettings(): string[] {
+  const shared = entries.filter(({ key }) => key.shared).map(({ path }) => `- \`${path}\``);
+  return [SHARED_HEADER.trim(), '', ...shared];
 }
 
 function initialYaml({ key: { kind, initial } }: Entry): string {
@@ -110,6 +116,8 @@ A setting comes from four places; each overrides the ones before it:
 3. its environment variable, \`QUANTIX_<SECTION>_<KEY>\`;
 4. its flag: \`--host\`, \`--port\` and \`--log-level\`.
 
+Over all of them, for some settings, counts what is [shared](#shared-settings) by all instances.
+
 \`--dev\` is a flag only: no file can turn a production instance into one that forgets everything.
 
 - **Faults.** Unknown keys and variables, malformed values and settings that contradict each other stop the start with exit code 2. All of them are printed at once, each with the line of the file, the variable or the flag it comes from. A value is checked even where a stronger source overrides it.
@@ -117,4 +125,11 @@ A setting comes from four places; each overrides the ones before it:
 - **Lists** in a variable are separated by commas. An empty variable is an empty list; for a setting without a default it counts as not set; for any other it is a fault.
 - **Secrets** are better kept in a file of their own: \`password_file\` instead of \`password\`. Naming both in one place is a fault; a stronger place's one replaces a weaker place's other. Relative paths are relative to the folder of config.yaml, or in a variable to the working directory. No secret is ever written to the log or into a fault.
 - **YAML** here is mappings, lists and text. Anchors, aliases and tags are refused. A text that begins with \`@\`, \`&\`, \`*\`, \`!\` or \`%\`, or that holds \`: \` or \` #\`, has to be quoted.
+`;
+
+const SHARED_HEADER = `
+## Shared settings
+
+These can be changed for all instances at once while they run, with the mutation \`setSystemConfig\`; \`resetSystemConfig\` takes the change back, \`systemConfig\` shows what counts.
+They are kept in etcd, and count over file, variable and flag. Without etcd the last known values stay in force; a restart without etcd begins with the instance's own.
 `;

@@ -5,6 +5,7 @@ export const storage = {
   about: 'Storage pools, volumes and images.',
   keys: {
     thin_overcommit: ratio({
+      shared: true,
       default: '4.0',
       min: 1,
       max: 100,

@@ -74,6 +74,8 @@ export interface SharedSetting {
   readonly value: string;
   /** Of its last change. Rises with every change of any setting. */
   readonly revision: bigint;
+  /** How often it was written since it came into being, from 1. */
+  readonly version: number;
 }
 
 export type SettingsListener = (settings: ReadonlyMap<string, SharedSetting>) => void;

@@ -12,6 +12,8 @@ export interface Entry {
   readonly value: string;
   readonly createRevision: bigint;
   readonly modRevision: bigint;
+  /** Of writes since it was created, from 1. */
+  readonly version: number;
 }
 
 export interface Mirror {
@@ -127,16 +129,18 @@ const isDeletion = (type: string): boolean => type.toUpperCase() === 'DELETE';
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
-function entryOf(kv: {
+export function entryOf(kv: {
   key: Buffer;
   value: Buffer;
   create_revision: string;
   mod_revision: string;
+  version: string;
 }): Entry {
   return {
     key: kv.key.toString(),
     value: kv.value.toString(),
     createRevision: BigInt(kv.create_revision),
     modRevision: BigInt(kv.mod_revision),
+    version: Number(kv.version),
   };
 }

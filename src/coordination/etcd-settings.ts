@@ -2,7 +2,7 @@
 import type { ICompare } from 'etcd3';
 import { SettingConflictError, type SharedSetting, type SharedSettings } from './coordination.js';
 import type { EtcdClient } from './etcd-client.js';
-import { openMirror } from './etcd-mirror.js';
+import { type Entry, entryOf, openMirror } from './etcd-mirror.js';
 import { coordinationKeys, under } from './keys.js';
 
 /** However healthy the watch looks. */
@@ -11,10 +11,11 @@ const PREFIX = coordinationKeys.config('');
 
 export function openSettings(client: EtcdClient): SharedSettings & { close(): void } {
   const watches = new Set<() => void>();
-  const toSetting = (key: string, value: string, revision: bigint): SharedSetting => ({
+  const toSetting = ({ key, value, modRevision, version }: Entry): SharedSetting => ({
     key: key.slice(PREFIX.length),
     value,
-    revision,
+    revision: modRevision,
+    version,
   });
   const asExpected = (key: Buffer, revision: bigint | undefined): ICompare[] => {
     if (revision === undefined) return [];
@@ -24,9 +25,7 @@ export function openSettings(client: EtcdClient): SharedSettings & { close(): vo
   return {
     async list() {
       const { kvs } = await client.range(under(PREFIX));
-      return kvs.map((kv) =>
-        toSetting(kv.key.toString(), kv.value.toString(), BigInt(kv.mod_revision)),
-      );
+      return kvs.map((kv) => toSetting(entryOf(kv)));
     },
     async put(name, text, expectedRevision) {
       const key = Buffer.from(coordinationKeys.config(name));
@@ -63,7 +62,7 @@ export function openSettings(client: EtcdClient): SharedSettings & { close(): vo
           );
           if (now === seen) return; // listed again, nothing new
           seen = now;
-          const settings = all.map((e) => toSetting(e.key, e.value, e.modRevision));
+          const settings = all.map(toSetting);
           listener(new Map(settings.map((setting) => [setting.key, setting])));
         },
       });

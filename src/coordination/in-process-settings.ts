@@ -28,7 +28,7 @@ export function inProcessSettings(): SharedSettings {
     async put(key, value, expectedRevision) {
       expect(key, expectedRevision);
       revision += 1n;
-      settings.set(key, { key, value, revision });
+      settings.set(key, { key, value, revision, version: (settings.get(key)?.version ?? 0) + 1 });
       tell();
       return revision;
     },

@@ -23,6 +23,8 @@ export interface Change {
   readonly after: object | null;
   /** The owning project, for parts whose rows do not name it. */
   readonly projectId?: string;
+  /** For objects without a row: what they are called. Their `id` is not in the audit. */
+  readonly name?: string;
   /** True for figures that follow from another change (usage, capacity): announced, not audited. */
   readonly derived?: boolean;
 }
@@ -71,6 +73,8 @@ export interface Subject {
 }
 
 export function subjectOf(change: Change): Subject {
+  if (change.name !== undefined)
+    return { type: change.type, id: null, name: change.name, projectId: null };
   const row = (change.after ?? change.before ?? {}) as Row;
   const entity = findEntity(change.type);
   const label = entity ? row[entity.label] : undefined;

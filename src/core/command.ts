@@ -1,7 +1,7 @@
 /**
  * The write gate. Every write of the system is a command, declared here, that `execute` (execute.ts) takes through the same steps:
  *
- *   validate -> replay a known key -> authorize -> prepare -> lock
+ *   validate -> replay a known key -> authorize -> prepare -> lock -> write beside
  *     -> transaction[ claim key, read, rules, write, audit, answer ] -> invalidate -> announce
  *
  * - Nothing is written before the transaction, and nothing but the transaction decides: locks only order waiters.
@@ -58,6 +58,17 @@ export interface Target {
   readonly path?: readonly string[];
 }
 
+/**
+ * A write outside of the database (shared settings in etcd), which the transaction then only audits. Under the command's locks.
+ * A crash between the two, or an `undo` that fails, leaves a change without its audit entry: somebody has to notice (controllers/settings-audit.ts).
+ */
+export interface Beside<I, P> {
+  /** Decides and writes; a dry run only decides. What it returns is `prepared` to `run`. */
+  write(call: Call, input: I, dryRun: boolean): Promise<P>;
+  /** Takes back what `write` did, when the transaction did not commit. */
+  undo(call: Call, prepared: P): Promise<void>;
+}
+
 export interface CommandSpec<I extends z.ZodType, R extends object, P> {
   /** `noun.verb`: audit action, log field, metric label. */
   readonly name: string;
@@ -76,6 +87,8 @@ export interface CommandSpec<I extends z.ZodType, R extends object, P> {
   lock?(input: z.output<I>): readonly string[];
   /** Slow work (hashing, reading another system) that must not happen in the transaction. Without side effects, at least in a dry run. */
   prepare?(call: Call, input: z.output<I>, dryRun: boolean): Promise<P>;
+  /** For what is kept outside of the database; instead of `prepare`. */
+  readonly beside?: Beside<z.output<I>, P>;
   run(context: RunContext<P>, input: z.output<I>): Promise<Outcome<R>>;
   /** Follows the commit, not a dry run: writes to what may be lost (sessions, metrics). A failure is logged, never returned. */
   after?(call: Call, result: R, prepared: P, input: z.output<I>): Promise<void>;

@@ -11,10 +11,13 @@ import type { Generations } from './cache.js';
 import type { HintBus } from './hints.js';
 import type { Metrics } from './metrics.js';
 import type { SecretBox } from './secrets.js';
+import type { Settings } from './settings.js';
 
 /** Made once per process, in app.ts. */
 export interface Services {
+  /** Its shared settings change while the program runs: read them at each use. */
   readonly config: Config;
+  readonly settings: Settings;
   readonly log: Logger;
   readonly clock: Clock;
   readonly data: Data;

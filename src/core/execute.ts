@@ -5,6 +5,7 @@ import { RequestError, UnauthenticatedError, UserError, ValidationError } from '
 import type { Subject } from './audit.js';
 import { findSubject, requirePermission } from './authorize.js';
 import type { Viewer } from './authz.js';
+import { transactBeside } from './beside.js';
 import type { Command } from './command.js';
 import type { Call } from './context.js';
 import { type Effects, splitEffects } from './effects.js';
@@ -13,7 +14,6 @@ import type { Json } from './json.js';
 import { withLocks } from './locks.js';
 import { assertDeclared, auditRefusal, explain } from './refusals.js';
 import { findUncleanText, UNCLEAN_TEXT } from './text.js';
-import { transact } from './transact.js';
 
 export interface ExecuteOptions<R, V> {
   readonly dryRun?: boolean;
@@ -83,7 +83,7 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     requirePermission(command, viewer, subject);
     const prepared = await command.prepare?.(call, input, options.dryRun === true);
     const execution = { command, input, call, viewer, subject, keyed, prepared, options };
-    const answer = await withLocks(execution, () => transact(execution));
+    const answer = await withLocks(execution, () => transactBeside(execution));
     done('ok');
     return answer;
   } catch (cause) {

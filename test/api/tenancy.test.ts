@@ -295,6 +295,8 @@ describe('somebody who is not signed in', () => {
       'explainPlacement',
       'planMaintenance',
       'server',
+      'systemConfig',
+      'systemConfigProblems',
       'viewer',
       'waitForTask',
     ]);
@@ -302,6 +304,8 @@ describe('somebody who is not signed in', () => {
       '{ changes { __typename } }',
       '{ planMaintenance(nodeId: "x") { remaining } }',
       '{ explainPlacement(input: { virtualMachineId: "x" }) { __typename } }',
+      '{ systemConfig { key } }',
+      '{ systemConfigProblems { key } }',
     ];
     for (const query of plans) {
       const { errors } = await world.anonymous.answer(query);

@@ -93,6 +93,7 @@ const TABLE = `
   removeProjectMember           N        F      F        F       F        N
   replaceSecurityRules          N        F      F        F       +        N
   reportNode                    F        F      F        F       F        N
+  resetSystemConfig             F        F      F        F       F        F
   resetVirtualMachine           N        F      F        F       +        N
   resizeVirtualMachine          N        F      F        F       +        N
   resolveAlert                  F        F      F        F       F        N
@@ -101,6 +102,7 @@ const TABLE = `
   revertVirtualMachineSnapshot  N        F      F        F       +        N
   setInterfaceSecurityGroups    N        F      F        F       +        N
   setProjectMember              N        F      F        F       F        N
+  setSystemConfig               F        F      F        F       F        F
   setUserPassword               N        N      N        N       N        N
   startVirtualMachine           N        F      F        F       +        N
   stopVirtualMachine            N        F      F        F       +        N

@@ -55,6 +55,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   audit: ['user'],
   'change-feed': ['project', 'audit'],
   'server-info': [],
+  'system-config': [],
   report: ['node', 'virtual-machine', 'task', 'metrics'],
 };
 

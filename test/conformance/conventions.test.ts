@@ -194,6 +194,9 @@ const ADDITIONS = [
   'attachNetworkInterface',
   'detachNetworkInterface',
   'setInterfaceSecurityGroups',
+  // The setting is always there; what they edit is its value.
+  'resetSystemConfig',
+  'setSystemConfig',
 ];
 const EVERY_MUTATION = ['ValidationError', 'ConflictError', 'IdempotencyMismatchError'];
 const EVERY_PAYLOAD = {

@@ -235,9 +235,12 @@ export function coordinationContract(name: string, open: () => Promise<Members>)
         const second = await other.settings.put('limits.a', '2');
         expect(second).toBeGreaterThan(first);
         expect(await other.settings.list()).toEqual([
-          { key: 'limits.a', value: '2', revision: second },
-          { key: 'limits.b', value: 'é\n"1"', revision: first },
+          { key: 'limits.a', value: '2', revision: second, version: 1 },
+          { key: 'limits.b', value: 'é\n"1"', revision: first, version: 1 },
         ]);
+        const third = await other.settings.put('limits.b', '3');
+        const again = { key: 'limits.b', value: '3', revision: third, version: 2 };
+        expect((await one.settings.list())[1]).toEqual(again);
         expect(await one.settings.delete('limits.b')).toBe(true);
         expect(await one.settings.delete('limits.b')).toBe(false);
         expect(await other.settings.delete('limits.a', second)).toBe(true);

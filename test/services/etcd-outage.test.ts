@@ -176,6 +176,29 @@ it('whoever is cut off loses the lead, and another one has it within one and a h
   await back.close();
 });
 
+it('who was cut off while settings changed, and their history was thrown away, sees them as they are', async () => {
+  const [port = 0] = await freePorts(1);
+  const wire = await forward(port, etcd);
+  const [cut, other] = [await open('cut', port), await open('other')];
+  await other.settings.put('gone', 'soon');
+  const seen: string[] = [];
+  cut.settings.watch((all) => seen.push([...all.keys()].join()));
+  await until('it sees it', () => seen.at(-1)?.includes('gone'));
+  await wire.close();
+  await other.settings.delete('gone');
+  const revision = await other.settings.put('new', 'value');
+  const compacted = await fetch(`http://${etcd.host}:${etcd.port}/v3/kv/compaction`, {
+    method: 'POST',
+    body: JSON.stringify({ revision: String(revision) }),
+  });
+  expect(compacted.status).toBe(200);
+  const back = await forward(port, etcd);
+  await until('it sees what is', () => seen.at(-1)?.includes('new'));
+  expect(seen.at(-1)).not.toContain('gone');
+  await cut.close();
+  await back.close();
+});
+
 it('requests that were given up leave nothing, even if etcd does them later', async () => {
   const one = await open('one');
   await (await one.lock('vm/warm', ask('warm'))).release();

@@ -436,6 +436,14 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     await stage.world.data.db.imageShare.create({ data });
     return { id: image.id, projectId: other.id };
   }),
+  setSystemConfig: asAdmin(async () => ({
+    key: 'tasks.retention',
+    value: `${720 + ++count}h`,
+  })),
+  resetSystemConfig: asAdmin(async ({ admin }) => {
+    await mutate(admin, 'setSystemConfig', { key: 'tasks.retention', value: `${720 + ++count}h` });
+    return { key: 'tasks.retention' };
+  }),
   updateCluster: edit(({ world }) => world.seed.cluster(), { description: 'changed' }),
   updateHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {
     labels: { rack: 'r2' },

@@ -1,0 +1,31 @@
+/** The gate's transaction with what is written beside it, outside of the database: first that, so that a refusal there writes nothing here. */
+import type { z } from 'zod';
+import type { Answer, Execution } from './execute.js';
+import { findAnswer } from './idempotency.js';
+import { transact } from './transact.js';
+
+export async function transactBeside<I extends z.ZodType, R extends object, V>(
+  execution: Execution<I, R, V>,
+): Promise<Answer<R, V>> {
+  const { command, call, input, keyed, options } = execution;
+  const { beside } = command;
+  const { services } = call;
+  if (!beside) return transact(execution);
+  // A twin with the same key, which was here first, has written already: the transaction answers as it did.
+  if (keyed && (await findAnswer(services.data.db, keyed, services.clock.now())))
+    return transact(execution);
+  const prepared = await beside.write(call, input, options.dryRun === true);
+  try {
+    return await transact({ ...execution, prepared });
+  } catch (cause) {
+    if (!options.dryRun) {
+      await beside.undo(call, prepared).catch((err: unknown) => {
+        services.log.error(
+          { err, action: command.name },
+          'a write beside the database was not undone',
+        );
+      });
+    }
+    throw cause;
+  }
+}
