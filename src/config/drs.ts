@@ -5,6 +5,7 @@ export const drs = {
   about: 'Recommendations of load balancing.',
   keys: {
     recommendation_max_age: duration({
+      shared: true,
       default: '24h',
       min: '1m',
       description:

@@ -5,6 +5,7 @@ export const limits = {
   about: 'What one caller, or all of them, may ask for.',
   keys: {
     requests_per_minute_address: integer({
+      shared: true,
       default: 600,
       min: 0,
       max: 10_000_000,
@@ -13,6 +14,7 @@ export const limits = {
         'Most GraphQL requests from one address without a credential that counts. 0: no limit.',
     }),
     requests_per_minute_principal: integer({
+      shared: true,
       default: 6000,
       min: 0,
       max: 10_000_000,

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sharedEntries } from '../../src/config/shared.js';
+import { drsExpiry } from '../../src/controllers/drs-expiry.js';
 import { maintenance } from '../../src/controllers/maintenance.js';
 import { nodeHealth } from '../../src/controllers/node-health.js';
 import type { Controller } from '../../src/controllers/runner.js';
@@ -91,6 +92,15 @@ const movesOf = async (failedSeconds?: number) => {
 const subscribers = async () => {
   const { values } = await world.app.services.metrics.subscribers.get();
   return values.reduce((sum, { value }) => sum + value, 0);
+};
+/** Whether the answer to a question of more than a kibibyte is there when it is asked again so many seconds later. */
+const hitAfter = async (seconds: number) => {
+  for (let i = 0; i < 3; i += 1) await world.seed.project();
+  const query = '{ projects { nodes { id name description quota { resource limit used } } } }';
+  await admin.answer(query);
+  clock.advance(seconds * 1000);
+  const { extensions } = await admin.answer(query);
+  return (extensions as { cache?: { hit: boolean } } | undefined)?.cache?.hit;
 };
 const CHANGES = 'subscription C($id: ID) { virtualMachineChanged(id: $id) { kind } }';
 interface Change {
@@ -245,7 +255,44 @@ const PROBES: Readonly<Record<string, Probe>> = {
       return (refused ?? (await answer)).__typename;
     },
   },
-  // The last one: the server that it needs brings the controllers with it.
+  'drs.recommendation_max_age': {
+    ...{ to: '1h', was: 'PENDING', is: 'EXPIRED' },
+    async see() {
+      const { id } = await world.seed.recommendation(await world.seed.cluster(), {
+        recommendationType: 'POWER_OFF',
+        createdAt: ago(2 * 3600),
+      });
+      await run(drsExpiry);
+      const { node } = await ask<{ node: { status: string } }>(
+        'query R($id: ID!) { node(id: $id) { ... on DrsRecommendation { status } } }',
+        { id },
+      );
+      return node.status;
+    },
+  },
+  'cache.enabled': { to: 'off', was: true, is: undefined, see: () => hitAfter(0) },
+  'cache.ttl': { to: '20s', was: true, is: false, see: () => hitAfter(30) },
+  'cache.max_entry_bytes': { to: '1KiB', was: true, is: false, see: () => hitAfter(0) },
+  'limits.requests_per_minute_principal': {
+    ...{ to: '1', was: undefined, is: 'RATE_LIMITED' },
+    async see() {
+      const bob = await world.seed.user('VIEWER');
+      const client = await world.signIn(bob.name);
+      await client.answer('{ viewer { name } }');
+      const { errors } = await client.answer('{ viewer { name } }');
+      return errors[0]?.extensions.code;
+    },
+  },
+  // The last ones: the server that they need brings the controllers with it.
+  'limits.requests_per_minute_address': {
+    ...{ to: '1', was: 200, is: 429 },
+    async see() {
+      server ??= await world.app.start();
+      const url = `${new URL(server.url).origin}/graphql?query=${encodeURIComponent('{ server { version } }')}`;
+      await fetch(url);
+      return (await fetch(url)).status;
+    },
+  },
   'limits.subscriptions_per_socket': {
     ...{ to: '1', was: 'SNAPSHOT', is: 'TOO_MANY_SUBSCRIPTIONS' },
     async see() {

@@ -110,6 +110,7 @@ const ProblemType = builder.objectRef<Problem>('SystemConfigProblem').implement(
 builder.queryField('systemConfig', (t) =>
   t.field({
     type: [SystemConfigType],
+    extensions: { uncacheable: true }, // what it shows lies in etcd
     description:
       'The settings that all instances share, as they count on the one that answers. Empty for who may not change them.',
     args: {
@@ -123,6 +124,7 @@ builder.queryField('systemConfig', (t) =>
 builder.queryField('systemConfigProblems', (t) =>
   t.field({
     type: [ProblemType],
+    extensions: { uncacheable: true },
     description:
       'What is in etcd and does not count on the instance that answers: unknown, malformed, or not together with the rest. Remove or correct it.',
     resolve: (_root, _args, { services, viewer }) =>

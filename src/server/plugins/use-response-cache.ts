@@ -29,7 +29,6 @@ const VARY = ['Authorization', 'Cookie', 'Accept'];
 
 export function useResponseCache(services: Services, schema: GraphQLSchema): Plugin<ServerContext> {
   const { config, clock, ephemeral, generations, metrics, log } = services;
-  const { ttlMs, maxEntryBytes, enabled } = config.cache;
   const { requestTimeoutMs } = config.server;
   const findDocument = documentFinder(schema, config.limits.maxQueryTokens);
   const flights = new Flights();
@@ -38,7 +37,9 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
 
   /** Not in a fallback: its answers are not those of the database that others answer from. */
   const isUsable = (): boolean =>
-    enabled === 'on' && generations.shared && (config.mode === 'dev' || services.data.persistent);
+    config.cache.enabled === 'on' &&
+    generations.shared &&
+    (config.mode === 'dev' || services.data.persistent);
 
   /** Settings that answers depend on. */
   const settings = (): string => {
@@ -79,7 +80,7 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
       }
       const entry = readEntry(read.values[0] ?? null);
       const now = clock.now().getTime();
-      if (entry?.marks === marks && now - entry.at <= longest(ttlMs)) {
+      if (entry?.marks === marks && now - entry.at <= longest(config.cache.ttlMs)) {
         count('hit');
         return entry;
       }
@@ -101,6 +102,7 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
 
   function keep({ key, marks, at, flight }: Miss, data: string): void {
     flight?.land(data);
+    const { ttlMs, maxEntryBytes } = config.cache;
     if (Buffer.byteLength(data) > maxEntryBytes) return;
     ephemeral
       .set(key, writeEntry({ marks, at, data }), Math.round(ttlMs * (0.9 + Math.random() / 5)))
