@@ -7,6 +7,7 @@
  * were done, and does the rest. A refusal leaves nothing behind, so a repeat tries those again.
  */
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { z } from 'zod';
 import type { Db } from '../data/client.js';
 import { RequestError, UserError } from '../errors.js';
@@ -44,6 +45,7 @@ export async function doEach<R extends object, V>(
       else throw error;
     }
   };
+  setMaxListeners(0, call.signal); // whoever waits for a turn or a lock listens, and there are many of them
   const mayBegin = () => !unavailable && !call.signal.aborted && clock.monotonic() < lastBeginning;
   await fewAtOnce(ids.length, attempt, mayBegin);
   // Better to say what was done than that something was not to be had.
