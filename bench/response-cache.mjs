@@ -20,11 +20,11 @@ else parentPort.postMessage(await load(workerData));
 async function measure(seconds) {
   const [{ createApp }, { defaultConfig }, { createLogger }, { seedDemo }, { hashPassword }] =
     await Promise.all([
-      import('../dist/app.js'),
-      import('../dist/config/load.js'),
-      import('../dist/log.js'),
-      import('../dist/cli/demo/seed.js'),
-      import('../dist/modules/user/password.js'),
+      import('../build/app.js'),
+      import('../build/config/load.js'),
+      import('../build/log.js'),
+      import('../build/cli/demo/seed.js'),
+      import('../build/modules/user/password.js'),
     ]);
   const server = { port: 0, host: '127.0.0.1' };
   const app = await createApp(defaultConfig({ mode: 'dev', server }), {

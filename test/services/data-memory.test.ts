@@ -120,7 +120,7 @@ test('--dev opens it without looking for a server', async () => {
 describe('several processes that need it at once', () => {
   test('all get a whole one, and leave one whole file', async () => {
     const script = `
-      import { openMemory } from ${JSON.stringify(join(packageRoot(), 'dist', 'data', 'memory.js'))};
+      import { openMemory } from ${JSON.stringify(join(packageRoot(), 'build', 'data', 'memory.js'))};
       const data = await openMemory({ cacheDir: process.env.CACHE_DIR });
       console.log(await data.db.project.count());
       await data.close();`;
