@@ -52,10 +52,17 @@ export async function postgresConfig(overrides: ConfigOverrides = {}) {
   return configOn(await sharedPostgres().createDatabase(), overrides);
 }
 
+/** Nobody listens there: without etcd and Redis, and without waiting for them long. */
+const ALONE = {
+  etcd: { endpoints: ['http://127.0.0.1:1'], dialTimeoutMs: 50 },
+  redis: { host: '127.0.0.1', port: 1, connectTimeoutMs: 50 },
+} satisfies ConfigOverrides;
+
 /** The same on a database that is there. */
 export function configOn(database: string, overrides: ConfigOverrides = {}) {
   const { host, port, user, password } = sharedPostgres();
   return defaultConfig({
+    ...ALONE,
     ...overrides,
     mode: 'production',
     database: {

@@ -43,8 +43,9 @@ export function configFile(
       ...{ fallback: 'refuse', connect_timeout: '2s', max_idle_connections: 2 },
       ...sections.database,
     },
-    // Nobody listens there: an installation without etcd, which does not wait for it long.
+    // Nobody listens there: an installation without etcd and Redis, which does not wait for them long.
     etcd: { endpoints: ['http://127.0.0.1:1'], dial_timeout: '50ms', ...sections.etcd },
+    redis: { host: '127.0.0.1', port: 1, connect_timeout: '50ms', ...sections.redis },
     auth: { jwt_secret_file: 'jwt', ...sections.auth },
   });
 }
