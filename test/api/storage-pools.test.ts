@@ -217,10 +217,7 @@ describe('the secret of a pool', () => {
 
   it('is refused in production as long as there is no key, and the refusal says what to set', async () => {
     const { data, seed } = site.world;
-    const production = await createTestApp({
-      data,
-      config: { mode: 'production', etcd: { dialTimeoutMs: 1 } },
-    });
+    const production = await createTestApp({ data, config: { mode: 'production' } });
     const { name } = await seed.user('ADMIN');
     const client = await production.signIn(name);
     const pool = { name: fresh(), poolType: 'ISCSI' };

@@ -37,6 +37,12 @@ export interface TestAppOptions {
 /** What is deleted is gone at once; tests of the bin say otherwise. */
 const WITHOUT_BIN: ConfigOverrides = { deletion: { retentionMs: 0 } };
 
+/** Nobody listens there: without etcd and Redis, and without waiting for them long. */
+const ALONE = {
+  etcd: { endpoints: ['http://127.0.0.1:1'], dialTimeoutMs: 50 },
+  redis: { host: '127.0.0.1', port: 1, connectTimeoutMs: 50 },
+} satisfies ConfigOverrides;
+
 /** One user of a test asks more often than anybody; tests of the limits say otherwise. */
 const UNLIMITED = { requestsPerMinuteAddress: 0, requestsPerMinutePrincipal: 0 };
 
@@ -51,12 +57,6 @@ export async function openTestData(on: 'memory' | 'postgres'): Promise<Data> {
 export async function postgresConfig(overrides: ConfigOverrides = {}) {
   return configOn(await sharedPostgres().createDatabase(), overrides);
 }
-
-/** Nobody listens there: without etcd and Redis, and without waiting for them long. */
-const ALONE = {
-  etcd: { endpoints: ['http://127.0.0.1:1'], dialTimeoutMs: 50 },
-  redis: { host: '127.0.0.1', port: 1, connectTimeoutMs: 50 },
-} satisfies ConfigOverrides;
 
 /** The same on a database that is there. */
 export function configOn(database: string, overrides: ConfigOverrides = {}) {
@@ -82,7 +82,13 @@ export function configOn(database: string, overrides: ConfigOverrides = {}) {
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const data = options.data ?? (await openTestData(options.on ?? 'memory'));
   const limits = { ...UNLIMITED, ...options.config?.limits };
-  const config = defaultConfig({ mode: 'dev', ...WITHOUT_BIN, ...options.config, limits });
+  const config = defaultConfig({
+    mode: 'dev',
+    ...ALONE,
+    ...WITHOUT_BIN,
+    ...options.config,
+    limits,
+  });
   const log = createLogger({ level: options.logLevel ?? 'silent' });
   const app = await createApp(config, {
     log,
