@@ -16,7 +16,8 @@ const clock = createTestClock();
 let world: TestApp;
 let stage: Stage;
 beforeAll(async () => {
-  world = await createTestApp({ clock });
+  // Two thousand machines are more than the usual body has room for.
+  world = await createTestApp({ clock, config: { limits: { maxRequestBytes: 2 ** 20 } } });
   stage = await createStage(world);
 });
 afterAll(() => world.stop());

@@ -230,6 +230,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 /** Columns that are the control plane's own business. */
 const INTERNAL = [
+  'AuditEntry.seenAfter',
+  'AuditEntry.seenBefore',
   'AuditEntry.seq',
   'AuditEntry.txId',
   'HypervisorNode.agentInstance',

@@ -1,5 +1,6 @@
 /** The response cache: what is kept, for whom, for how long, and what is never. That nothing stale is shown, see response-cache-stale. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { EphemeralUnavailableError } from '../../src/ephemeral/errors.js';
 import { ephemeralKeys } from '../../src/ephemeral/keys.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { ask, askAnew, readAnswer } from '../support/caching.js';
@@ -366,7 +367,7 @@ describe('the store', () => {
       const query = distinct(CLUSTERS);
       await ask(admin, query);
       const { ephemeral } = world.app.services;
-      vi.spyOn(ephemeral, method).mockRejectedValue(new Error('gone'));
+      vi.spyOn(ephemeral, method).mockRejectedValue(new EphemeralUnavailableError());
       const during = await ask(admin, query);
       expect(during).toMatchObject({ status: 200, errors: [] });
       vi.restoreAllMocks();

@@ -441,8 +441,10 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     value: `${720 + ++count}h`,
   })),
   resetSystemConfig: asAdmin(async ({ admin }) => {
-    await mutate(admin, 'setSystemConfig', { key: 'tasks.retention', value: `${720 + ++count}h` });
-    return { key: 'tasks.retention' };
+    // In turn, so that two samples are two requests.
+    const key = ++count % 2 ? 'tasks.retention' : 'deletion.retention';
+    await mutate(admin, 'setSystemConfig', { key, value: `${720 + count}h` });
+    return { key };
   }),
   updateCluster: edit(({ world }) => world.seed.cluster(), { description: 'changed' }),
   updateHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {

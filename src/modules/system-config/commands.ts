@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineCommand, type Outcome, type RunContext } from '../../core/command.js';
 import type { Call } from '../../core/context.js';
+import { NotFoundError } from '../../errors.js';
 import { changeSetting, LOCK, type SettingChange, undoChange } from './change.js';
 import { PERMISSION, RESOURCE_TYPE, type ShownSetting } from './queries.js';
 
@@ -15,7 +16,7 @@ const expectedVersion = z.number().int().min(0).nullish();
 const gate = {
   resourceType: RESOURCE_TYPE,
   permission: PERMISSION,
-  errors: [],
+  errors: [NotFoundError],
   lock: () => [LOCK],
   label: (input: { key: string }) => input.key,
   /** Written already: what is left is to audit it. */

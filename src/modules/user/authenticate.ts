@@ -41,7 +41,20 @@ interface Remembered {
 /** Made once per app. The answer is null for every token that does not count, whatever the reason. */
 export function createAuthenticator(services: Services): Authenticator {
   const { clock, generations, log } = services;
-  const known = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED });
+  const memory = () => ({
+    known: new LRUCache<string, Remembered>({ max: MAX_REMEMBERED }),
+    /** Counts them: what began to be loaded before the last one may be what it changed. */
+    changes: 0,
+  });
+  const memories = { user: memory(), agent: memory() };
+  // Where marks cannot be read, hints are all there is.
+  services.hints.listen(({ type }) => {
+    for (const kind of ['user', 'agent'] as const) {
+      if (!MADE_FROM[kind].some((source) => source === type)) continue;
+      memories[kind].changes += 1;
+      memories[kind].known.clear();
+    }
+  });
 
   function isCurrent({ loaded, marks, at }: Remembered, now: Marks): boolean {
     const allowed = now && generations.shared ? REMEMBER_MS : REMEMBER_UNSEEN_MS;
@@ -51,15 +64,18 @@ export function createAuthenticator(services: Services): Authenticator {
   }
 
   async function remembered(
+    kind: keyof typeof MADE_FROM,
     key: string,
     marks: Marks,
     load: () => Promise<Loaded | null>,
   ): Promise<Loaded | null> {
+    const memory = memories[kind];
+    const { known, changes: before } = memory;
     const hit = known.get(key);
     if (hit && isCurrent(hit, marks)) return hit.loaded;
     const at = clock.monotonic();
     const loaded = await load();
-    if (loaded) known.set(key, { loaded, marks, at });
+    if (loaded && memory.changes === before) known.set(key, { loaded, marks, at });
     else known.delete(key);
     return loaded;
   }
@@ -78,13 +94,13 @@ export function createAuthenticator(services: Services): Authenticator {
     if (isAgentToken(token)) {
       const hash = hashToken(token);
       const marks = await marksOf(MADE_FROM.agent);
-      const agent = await remembered(`agent:${hash}`, marks, () => loadAgent(services, hash));
+      const agent = await remembered('agent', hash, marks, () => loadAgent(services, hash));
       return agent && { viewer: viewerOf(agent, agent.credentialId ?? ''), expiresAt: null };
     }
     const session = await verifySession(services, token, MADE_FROM.user);
     if (!session) return null;
     const { userId, marks, sessionId, expiresAt } = session;
-    const user = await remembered(`user:${userId}`, marks, () => loadUser(services, userId));
+    const user = await remembered('user', userId, marks, () => loadUser(services, userId));
     return user && { viewer: viewerOf(user, sessionId), expiresAt };
   };
 }
