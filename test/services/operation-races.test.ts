@@ -126,6 +126,23 @@ describe('of two at once', () => {
   });
 });
 
+describe('a migration that two cancel at once', () => {
+  it('is told to stop once, and the audit tells of it once', async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const place = await site.place();
+      const vm = await site.running(place);
+      const { task } = await site.done('migrateVirtualMachine', { id: vm.id });
+      const cancel = ['cancelTask', { id: task?.id }] as const;
+      expect(codes(await both(cancel, cancel))).toEqual(['DONE', 'DONE']);
+      const { id: resourceId } = await site.lastTask(vm);
+      const where = { action: 'task.cancel', resourceId };
+      const told = await data.db.auditEntry.findMany({ where });
+      expect(told.filter(({ details }) => 'after' in (details as object))).toHaveLength(1);
+      await site.expire();
+    }
+  });
+});
+
 describe('a machine that starts', () => {
   const startedMeanwhile = (vm: Made) => async (tx: Tx) => {
     const { generation, projectId } = await tx.virtualMachine.update({
