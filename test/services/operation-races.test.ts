@@ -175,6 +175,31 @@ describe('a machine that starts', () => {
   });
 });
 
+describe('a machine that was thought to be off and is found running', () => {
+  it('while it is resized, is counted as large as it is by then', async () => {
+    const place = await site.place();
+    const vm = await site.running(place);
+    const off = { powerState: 'STOPPED', desiredState: 'STOPPED', capacityClaimed: false } as const;
+    await data.db.virtualMachine.update({ where: { id: vm.uuid }, data: off });
+    await data.db.node.update({
+      where: { id: place.a.uuid },
+      data: { allocated: { vcpus: 0, memoryMib: 0, storageGib: 0 } },
+    });
+    const resources = { vcpus: 4, memoryMib: 1024, storageGib: 0 };
+    await overtaken(
+      vm,
+      () => place.agentA.report(),
+      async (tx) => {
+        const usedVcpus = { increment: 3 };
+        await tx.project.update({ where: { id: site.project.uuid }, data: { usedVcpus } });
+        await tx.virtualMachine.update({ where: { id: vm.uuid }, data: { resources } });
+      },
+    );
+    expect(await site.row(vm)).toMatchObject({ powerState: 'RUNNING', capacityClaimed: true });
+    expect(await site.vcpusOn(place.a)).toBe(4);
+  });
+});
+
 describe('a migration that is past its deadline', () => {
   it('and switches nodes at that moment gives back what it holds then, not what it held', async () => {
     const place = await site.place();
