@@ -310,7 +310,7 @@ describe('a report that is malformed', () => {
     ],
     [
       'more machines than a node can have',
-      { virtualMachines: Array.from({ length: 2001 }, () => ({ generation: 0 })) },
+      { virtualMachines: Array.from({ length: 1001 }, () => ({ generation: 0 })) },
       'virtualMachines',
     ],
   ])('%s is refused as a whole', async (_case, changes, path) => {

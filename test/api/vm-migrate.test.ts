@@ -348,6 +348,20 @@ describe('after the switch', () => {
     return way;
   }
 
+  it('the target has time of its own to take it over: what limits the copy does not make it boot anew', async () => {
+    const place = await site.place();
+    const vm = await site.running(place);
+    await migrate(vm, { timeoutSeconds: 10 });
+    await place.agentA.report();
+    site.clock.advance(COPY_MS);
+    await place.agentA.report();
+    await site.expire(10_000);
+    expect(await site.lastTask(vm)).toMatchObject({ status: 'RUNNING' });
+    expect(await place.agentB.report()).toMatchObject({ assignments: [{ operation: 'MIGRATE' }] });
+    await place.agentB.report();
+    expect(await site.lastTask(vm)).toMatchObject({ status: 'SUCCEEDED' });
+  });
+
   it('a target that says nothing until the deadline keeps the machine, which should go on running', async () => {
     const way = await switched();
     await site.expire();

@@ -74,6 +74,7 @@ describe.each(seeds())('with the seed %i', (seed) => {
         for (const index of world.agents.keys()) wake(index);
         const command = await next().catch(() => null); // its connection was cut
         if (command) await give(command);
+        if (random.once(6)) await world.drain();
         if (random.once(80)) await world.crash();
         if (random.once(40)) await world.silence(random.of([45_000, 600_000]) ?? 0);
       }

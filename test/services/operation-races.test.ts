@@ -3,6 +3,9 @@
  * comes first, a transaction of the test holds the machine's row until the command waits for it.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { maintenance } from '../../src/controllers/maintenance.js';
+import { nodeHealth } from '../../src/controllers/node-health.js';
+import type { Controller } from '../../src/controllers/runner.js';
 import type { Data, Tx } from '../../src/data/client.js';
 import { newId } from '../../src/ids.js';
 import type { TestApp } from '../support/app.js';
@@ -126,6 +129,23 @@ describe('of two at once', () => {
   });
 });
 
+describe('a migration that two cancel at once', () => {
+  it('is told to stop once, and the audit tells of it once', async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const place = await site.place();
+      const vm = await site.running(place);
+      const { task } = await site.done('migrateVirtualMachine', { id: vm.id });
+      const cancel = ['cancelTask', { id: task?.id }] as const;
+      expect(codes(await both(cancel, cancel))).toEqual(['DONE', 'DONE']);
+      const { id: resourceId } = await site.lastTask(vm);
+      const where = { action: 'task.cancel', resourceId };
+      const told = await data.db.auditEntry.findMany({ where });
+      expect(told.filter(({ details }) => 'after' in (details as object))).toHaveLength(1);
+      await site.expire();
+    }
+  });
+});
+
 describe('a machine that starts', () => {
   const startedMeanwhile = (vm: Made) => async (tx: Tx) => {
     const { generation, projectId } = await tx.virtualMachine.update({
@@ -155,6 +175,75 @@ describe('a machine that starts', () => {
     const attach = () => site.ask('attachVolume', { virtualMachineId: vm.id, disk });
     expect(await overtaken(vm, attach, startedMeanwhile(vm))).toMatchObject({ code: 'BUSY' });
     expect(await site.volume(volume)).toMatchObject({ phase: 'READY', attachedVmId: null });
+  });
+});
+
+describe('a machine that was thought to be off and is found running', () => {
+  it('while it is resized, is counted as large as it is by then', async () => {
+    const place = await site.place();
+    const vm = await site.running(place);
+    const off = { powerState: 'STOPPED', desiredState: 'STOPPED', capacityClaimed: false } as const;
+    await data.db.virtualMachine.update({ where: { id: vm.uuid }, data: off });
+    await data.db.node.update({
+      where: { id: place.a.uuid },
+      data: { allocated: { vcpus: 0, memoryMib: 0, storageGib: 0 } },
+    });
+    const resources = { vcpus: 4, memoryMib: 1024, storageGib: 0 };
+    await overtaken(
+      vm,
+      () => place.agentA.report(),
+      async (tx) => {
+        const usedVcpus = { increment: 3 };
+        await tx.project.update({ where: { id: site.project.uuid }, data: { usedVcpus } });
+        await tx.virtualMachine.update({ where: { id: vm.uuid }, data: { resources } });
+      },
+    );
+    expect(await site.row(vm)).toMatchObject({ powerState: 'RUNNING', capacityClaimed: true });
+    expect(await site.vcpusOn(place.a)).toBe(4);
+  });
+});
+
+describe('what is written about a machine while a controller waits for it', () => {
+  const run = ({ run }: Controller) =>
+    run(site.world.app.services, () => true, new AbortController().signal, new Date(0));
+  const told = async (action: string, vm: Made) => {
+    const where = { action, resourceId: vm.uuid };
+    const { details } = await data.db.auditEntry.findFirstOrThrow({ where });
+    return details as { before: object; after: object };
+  };
+
+  it('is no news of the evacuation: one that is resized moves where it fits by then', async () => {
+    const place = await site.place();
+    const vm = await site.machine(place);
+    const allocatable = { vcpus: 2, memoryMib: 65_536, storageGib: 0 };
+    await data.db.node.update({ where: { id: place.b.uuid }, data: { allocatable } });
+    await data.db.node.update({ where: { id: place.a.uuid }, data: { intent: 'DRAINING' } });
+    const resized = (vcpus: number) => async (tx: Tx) => {
+      const resources = { vcpus, memoryMib: 1024, storageGib: 0 };
+      const { resources: was } = await site.row(vm);
+      const usedVcpus = { increment: vcpus - (was as { vcpus: number }).vcpus };
+      await tx.project.update({ where: { id: site.project.uuid }, data: { usedVcpus } });
+      await tx.virtualMachine.update({ where: { id: vm.uuid }, data: { resources } });
+    };
+    await overtaken(vm, () => run(maintenance), resized(8));
+    expect(await site.row(vm)).toMatchObject({ nodeId: place.a.uuid });
+    await data.db.node.update({ where: { id: place.a.uuid }, data: { intent: 'DRAINING' } });
+    await data.transaction(resized(1));
+    await overtaken(vm, () => run(maintenance), resized(2));
+    expect(await site.row(vm)).toMatchObject({ nodeId: place.b.uuid });
+    expect(Object.keys((await told('virtualMachine.evacuate', vm)).before)).toEqual(['nodeId']);
+  });
+
+  it('is no news of the silence of its node', async () => {
+    const vm = await site.running(await site.place());
+    site.clock.advance(600_000);
+    await overtaken(
+      vm,
+      () => run(nodeHealth),
+      (tx) => tx.virtualMachine.update({ where: { id: vm.uuid }, data: { statusMessage: 'news' } }),
+    );
+    site.clock.advance(-600_000);
+    expect(await told('node.markSilent', vm)).toMatchObject({ before: { statusMessage: 'news' } });
   });
 });
 

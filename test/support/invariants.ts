@@ -10,6 +10,7 @@ export async function violations(db: Data['db']): Promise<string[]> {
     WITH machines AS (
       SELECT v.*, (resources->>'vcpus')::bigint AS vcpus, (resources->>'memoryMib')::bigint AS memory,
         coalesce((resources->>'storageGib')::bigint, 0) AS storage FROM virtual_machines v),
+    counted_machines AS (SELECT * FROM machines WHERE deleted_at IS NULL), -- the bin counts for nothing but its volumes
     unfinished AS (SELECT * FROM tasks WHERE status IN ('PENDING', 'RUNNING')),
     held AS (
       SELECT node_id, vcpus, memory, storage FROM machines WHERE capacity_claimed
@@ -25,14 +26,14 @@ export async function violations(db: Data['db']): Promise<string[]> {
       SELECT p.*,
         concat_ws(' ', used_virtual_machines, used_vcpus, used_memory_mib, used_volumes, used_storage_gib, used_snapshots) AS kept,
         concat_ws(' ',
-          (SELECT count(*) FROM machines WHERE project_id = p.id),
-          (SELECT coalesce(sum(vcpus), 0) FROM machines WHERE project_id = p.id),
-          (SELECT coalesce(sum(memory), 0) FROM machines WHERE project_id = p.id),
+          (SELECT count(*) FROM counted_machines WHERE project_id = p.id),
+          (SELECT coalesce(sum(vcpus), 0) FROM counted_machines WHERE project_id = p.id),
+          (SELECT coalesce(sum(memory), 0) FROM counted_machines WHERE project_id = p.id),
           (SELECT count(*) FROM volumes WHERE project_id = p.id),
           (SELECT coalesce(sum(ceil(coalesce( -- growth that goes on is counted already
              (SELECT (details->>'sizeBytes')::bigint FROM unfinished t WHERE t.volume_id = v.id AND operation = 'GROW_VOLUME'),
              v.size_bytes) / 1073741824.0)), 0) FROM volumes v WHERE project_id = p.id),
-          (SELECT count(*) FROM vm_snapshots s JOIN machines m ON m.id = s.vm_id WHERE m.project_id = p.id)) AS counted
+          (SELECT count(*) FROM vm_snapshots s JOIN counted_machines m ON m.id = s.vm_id WHERE m.project_id = p.id)) AS counted
       FROM projects p),
     nodes_counted AS (
       SELECT n.hostname,
@@ -47,6 +48,8 @@ export async function violations(db: Data['db']): Promise<string[]> {
     UNION ALL SELECT 'pool ' || name || ' has claimed ' || claimed_bytes || ' bytes, which is not the sum of its volumes'
       FROM storage_pools p WHERE claimed_bytes <> (SELECT coalesce(sum(claimed_bytes), 0) FROM volumes WHERE pool_id = p.id)
     UNION ALL SELECT 'machine ' || name || ' holds capacity of no node' FROM machines WHERE capacity_claimed AND node_id IS NULL
+    UNION ALL SELECT 'machine ' || name || ' is in the bin and on a node' FROM machines
+      WHERE deleted_at IS NOT NULL AND (capacity_claimed OR node_id IS NOT NULL OR power_state <> 'STOPPED')
     UNION ALL SELECT 'volume ' || volume_id || ' is a disk of ' || string_agg(vm, ', ') FROM disks GROUP BY volume_id HAVING count(*) > 1
     UNION ALL SELECT 'machine ' || d.vm || ' has the disk ' || d.volume_id || ', which is not attached to it'
       FROM disks d WHERE NOT EXISTS (SELECT FROM volumes v WHERE v.id::text = d.volume_id AND v.attached_vm_id = d.vm_id)

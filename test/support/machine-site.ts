@@ -74,8 +74,8 @@ export interface MachineSite {
     >
   >;
   lastTask(vm: { uuid: string }): Promise<Task>;
-  /** Time passes until every task is overdue, and the controller looks at them. */
-  expire(): Promise<void>;
+  /** Time passes until every task is overdue (or so many milliseconds), and the controller looks at them. */
+  expire(afterMs?: number): Promise<void>;
   expectSound(): Promise<void>;
 }
 
@@ -150,16 +150,15 @@ export async function createMachineSite(options: TestAppOptions = {}): Promise<M
         where: { virtualMachineId: uuid },
         orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
       }),
-    async expire() {
-      const day = 2 * 86_400_000;
-      clock.advance(day);
+    async expire(afterMs = 2 * 86_400_000) {
+      clock.advance(afterMs);
       await taskDeadlines.run(
         world.app.services,
         () => true,
         new AbortController().signal,
         new Date(0),
       );
-      clock.advance(-day); // sessions go on
+      clock.advance(-afterMs); // sessions go on
     },
     async expectSound() {
       expect(await violations(data.db)).toEqual([]);

@@ -46,6 +46,8 @@ export const markSilentNode = defineCommand({
         nodeId: id,
         powerState: { notIn: ['STOPPED', 'UNKNOWN'] as ('STOPPED' | 'UNKNOWN')[] },
       };
+      // Held before they are read: what somebody writes meanwhile is told by its own entry.
+      await client.$queryRaw`SELECT id FROM virtual_machines WHERE node_id = ${id}::uuid ORDER BY id FOR UPDATE`;
       const seen = await client.virtualMachine.findMany({ where });
       const data = { powerState: 'UNKNOWN', statusMessage: 'Its node does not report' } as const;
       const lost = await client.virtualMachine.updateManyAndReturn({

@@ -183,12 +183,14 @@ async function applyVerdict(
     data: next,
   });
   if (!after) return vm; // an operator was quicker, or it is another node's now; the next report finds the new state of things
+  // As large as it was written: one that is off is resized without a new generation.
+  const held = capacityOf(after.resources);
   if (release && vm.nodeId) {
-    await releaseCapacity(tx, vm.nodeId, capacityOf(vm.resources));
+    await releaseCapacity(tx, vm.nodeId, held);
     changed.push(capacityChange(vm.nodeId));
   }
   if (admits && vm.nodeId) {
-    await admitCapacity(tx, vm.nodeId, capacityOf(vm.resources));
+    await admitCapacity(tx, vm.nodeId, held);
     changed.push(capacityChange(vm.nodeId));
   }
   changed.push({ type: 'VirtualMachine', id: vm.id, before: vm, after: written(vm, after, next) });

@@ -79,7 +79,7 @@ export const reportInput = z.object({
   spec: optional(nodeSpecInput),
   systemInfo: optional(systemInfoInput),
   metrics: metricsInput,
-  virtualMachines: z.array(observedVm).max(2000),
+  virtualMachines: z.array(observedVm).max(1000), // more would not fit into a request (limits.max_request_bytes)
   jobs: optional(z.array(jobReport).max(500)).transform((jobs) => jobs ?? []),
 });
 

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { idOf } from '../../core/input.js';
-import { InvalidStateError } from '../../errors.js';
-import { abandonTask, writeTask } from './end.js';
+import { InvalidStateError, NotFoundError } from '../../errors.js';
+import { abandonTask, holdTask, writeTask } from './end.js';
 import { isJob, kindOf } from './kinds.js';
 import { TaskEntity } from './queries.js';
 import { isUnfinished } from './rules.js';
@@ -16,7 +16,10 @@ export const cancelTask = defineCommand({
   input: z.object({ id: idOf('Task') }),
   errors: [InvalidStateError],
   async run(context, { id }) {
-    const task = await context.tx.task.findUniqueOrThrow({ where: { id } });
+    // Held: another who cancels it, or a report that takes it further, has been waited for.
+    const found = await context.tx.task.findUniqueOrThrow({ where: { id } });
+    const task = await holdTask(context, found);
+    if (!task) throw new NotFoundError('Task', ['id']);
     const result = { taskId: id };
     if (task.status === 'CANCELLED') return { result, changed: [] };
     if (!isUnfinished(task.status))

@@ -46,8 +46,20 @@ export function endTask(
 }
 
 /**
- * Ends a task without success and undoes what it had begun. First the machine, then its task, as a report does:
- * in the other order the two would wait for each other. Read again once the machine is held: a migration that has
+ * The task as it is now, which nobody else writes until the commit; null when it is gone. First the machine, then its task,
+ * as a report does: in the other order the two would wait for each other.
+ */
+export async function holdTask(
+  { tx }: Pick<RunContext, 'tx'>,
+  task: Pick<Task, 'id' | 'virtualMachineId'>,
+): Promise<Task | null> {
+  await lockMachine({ tx }, task);
+  await tx.$queryRaw`SELECT id FROM tasks WHERE id = ${task.id}::uuid FOR UPDATE`;
+  return tx.task.findUnique({ where: { id: task.id } });
+}
+
+/**
+ * Ends a task without success and undoes what it had begun. Read again once it is held: a migration that has
  * switched nodes meanwhile has something else to undo.
  */
 export async function abandonTask(
@@ -55,9 +67,7 @@ export async function abandonTask(
   task: Task,
   end: TaskEnd,
 ): Promise<Change[]> {
-  await lockMachine(context, task);
-  await context.tx.$queryRaw`SELECT id FROM tasks WHERE id = ${task.id}::uuid FOR UPDATE`;
-  const now = await context.tx.task.findUnique({ where: { id: task.id } });
+  const now = await holdTask(context, task);
   if (!now) return [];
   const change = await endTask(context, now, end);
   return change ? [change, ...(await kindOf(now).undo(context, now, end))] : [];

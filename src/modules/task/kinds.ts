@@ -86,7 +86,9 @@ export interface JobDone {
   /** What begins when the task has ended: an object can have one unfinished task only. */
   readonly afterwards?: () => Promise<readonly Change[]>;
   /** The task goes on with these columns instead of ending. */
-  readonly continued?: Partial<Pick<Task, 'nodeId' | 'generation' | 'progressPercent'>> & {
+  readonly continued?: Partial<
+    Pick<Task, 'nodeId' | 'generation' | 'progressPercent' | 'deadlineAt'>
+  > & {
     readonly details: object;
   };
 }

@@ -1,7 +1,7 @@
 /** What the control plane itself does to tasks: ends those that nobody will finish. Given by the tasks controller. */
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
-import { abandonTask } from './end.js';
+import { abandonTask, holdTask } from './end.js';
 import { TaskEntity } from './queries.js';
 import { isUnfinished } from './rules.js';
 
@@ -15,7 +15,9 @@ export const expireTask = defineCommand({
   errors: [],
   audit: 'changes',
   async run(context, { taskId }) {
-    const task = await context.tx.task.findUniqueOrThrow({ where: { id: taskId } });
+    const found = await context.tx.task.findUniqueOrThrow({ where: { id: taskId } });
+    // A report that takes it further may give it more time.
+    const task = (await holdTask(context, found)) ?? found;
     if (!isUnfinished(task.status) || task.deadlineAt > context.now)
       return { result: { taskId }, changed: [] };
     const errorMessage = `It was not finished by ${task.deadlineAt.toISOString()}`;

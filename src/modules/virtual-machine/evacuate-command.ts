@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineCommand, type RunContext } from '../../core/command.js';
 import { NoSuitableNodeError } from '../../errors.js';
+import { lockMachine } from '../task/end.js';
 import { UNFINISHED } from '../task/rules.js';
 import { isOff, type OperationResult } from './begin.js';
 import { beginMigration } from './migration.js';
@@ -31,6 +32,8 @@ export const evacuateVirtualMachine = defineCommand({
     };
     const node = await tx.node.findUnique({ where: { id: nodeId } });
     if (node?.intent !== 'DRAINING') return nothing;
+    // Held before it is read: one that is off is resized without a new generation, and would go where it does not fit.
+    await lockMachine(context, { virtualMachineId: id });
     await tx.$queryRaw`SELECT id FROM clusters WHERE id = ${node.clusterId}::uuid FOR NO KEY UPDATE`;
     const vm = await tx.virtualMachine.findFirst({
       where: { id, nodeId, tasks: { none: { status: unfinished } } },

@@ -26,7 +26,7 @@ async function giveUpTarget({ tx }: RunContext, task: Task): Promise<Change[]> {
 }
 
 async function arrive(context: RunContext, task: Task): Promise<JobDone> {
-  const { tx } = context;
+  const { tx, now, services } = context;
   const vm = await tx.virtualMachine.findUnique({ where: { id: task.virtualMachineId ?? '' } });
   const { nodeId, targetNodeId } = task;
   if (!targetNodeId) {
@@ -56,6 +56,8 @@ async function arrive(context: RunContext, task: Task): Promise<JobDone> {
       nodeId: targetNodeId,
       generation,
       progressPercent: 99,
+      // It is over there: given up now it would be booted anew, so what was left of the time to copy does not matter.
+      deadlineAt: new Date(now.getTime() + services.config.tasks.timeoutMs),
       details: { ...detailsOf(task), phase: 'ARRIVING' },
     },
   };

@@ -50,7 +50,8 @@ mutationField('migrateVirtualMachine', migrateVirtualMachine, {
     id: target(t, 'virtual machine'),
     targetNodeId: t.id({ description: 'Where to; the best node that has room, if not given.' }),
     timeoutSeconds: t.int({
-      description: 'When to give up, from 10 to 86,400; tasks.job_timeout if not given.',
+      description:
+        'When to give up copying a running one, from 10 to 86,400; tasks.job_timeout if not given. Its new node then has tasks.timeout to take it over.',
     }),
   }),
   entities,

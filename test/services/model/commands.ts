@@ -49,6 +49,13 @@ const several: Make = async ({ db, random }) => {
   return ids.length > 0 ? { ids, mode } : undefined;
 };
 
+/** Sometimes of one that is not there (any more). */
+const inBin: Make = async ({ any, db, random }) => {
+  const row = random.of(await db.virtualMachine.findMany({ where: { deletedAt: { not: null } } }));
+  const id = row ? encodeGlobalId('VirtualMachine', row.id) : await any('VirtualMachine');
+  return row || random.once(4) ? about(id) : undefined;
+};
+
 async function nic({ any, fresh, random, db }: Tools): Promise<object | Nothing> {
   const networkId = await any('VirtualNetwork');
   const groups = await db.securityGroup.findMany({ where: { isDefault: false }, take: 3 });
@@ -147,9 +154,34 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
       return id && projectId && { id, projectId };
     },
   ],
-  deleteVirtualMachine: [4, edit('VirtualMachine', forced)],
+  deleteVirtualMachine: [
+    4,
+    edit('VirtualMachine', (tools) => ({
+      ...forced(tools),
+      ...(tools.random.once(3) ? { permanently: true } : {}),
+    })),
+  ],
+  restoreVirtualMachine: [4, inBin],
+  purgeVirtualMachine: [2, inBin],
+  cloneVirtualMachine: [
+    4,
+    async ({ any, db, fresh, random }) => {
+      if ((await db.virtualMachine.count()) > 15) return undefined;
+      const name = fresh('clone');
+      const from = random.of(await db.vmSnapshot.findMany({ where: { state: 'AVAILABLE' } }));
+      if (!from || random.once(3)) return about(await any('VirtualMachine'), { name });
+      return {
+        id: encodeGlobalId('VirtualMachine', from.virtualMachineId),
+        snapshotId: encodeGlobalId('VirtualMachineSnapshot', from.id),
+        mode: random.of(['FULL', 'LINKED']),
+        startOnCreate: random.once(2),
+        name,
+      };
+    },
+  ],
   bulkStartVirtualMachines: [2, several],
   bulkStopVirtualMachines: [1, several],
+  bulkMigrateVirtualMachines: [1, several],
   createVolume: [
     6,
     async ({ any, fresh, random, db }) => {
@@ -259,6 +291,8 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
   deleteSecurityGroup: [1, edit('SecurityGroup')],
   cordonHypervisorNode: [1, edit('HypervisorNode')],
   uncordonHypervisorNode: [3, edit('HypervisorNode')],
+  enterMaintenance: [1, edit('HypervisorNode')],
+  exitMaintenance: [3, edit('HypervisorNode')],
   cancelTask: [
     5,
     async ({ db, random }) => {

@@ -1,5 +1,7 @@
 /** Two instances of the control plane on one PostgreSQL, agents of three nodes, and somebody who cuts connections. */
 import pg from 'pg';
+import { binKeeper } from '../../../src/controllers/bin-keeper.js';
+import { maintenance } from '../../../src/controllers/maintenance.js';
 import { nodeHealth } from '../../../src/controllers/node-health.js';
 import { taskDeadlines } from '../../../src/controllers/task-keeper.js';
 import type { Data } from '../../../src/data/client.js';
@@ -26,12 +28,13 @@ export async function createDatacenter(random: Random) {
   const [data] = datas as [Data, Data];
   const placement = { cpuOvercommit: 1, memoryOvercommit: 1, policy: 'spread' } as const;
   const auth = { sessionTtlMs: 10 * 365 * 86_400_000 };
+  const deletion = { retentionMs: 3_600_000 };
   const open = (on: Data): Promise<TestApp> =>
     createTestApp({
       data: on,
       clock,
       // Each with a store of its own: neither would hear of the other's writes.
-      config: { limits, placement, auth, cache: { enabled: 'off' } },
+      config: { limits, placement, auth, deletion, cache: { enabled: 'off' } },
       logLevel: process.env.MODEL_LOG ?? 'silent',
     });
   const instances: TestApp[] = await Promise.all(datas.map(open));
@@ -146,7 +149,10 @@ export async function createDatacenter(random: Random) {
       clock.advance(ms);
       await controllers(nodeHealth);
       await controllers(taskDeadlines);
+      await controllers(binKeeper);
     },
+    /** Nodes that are to be emptied are. */
+    drain: () => controllers(maintenance),
     async settle(): Promise<void> {
       const unfinished = () => data.db.task.count({ where: { finishedAt: null } });
       for (let quiet = 0, rounds = 0; quiet < 3 && rounds < 40; rounds += 1) {
