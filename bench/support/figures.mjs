@@ -5,7 +5,7 @@ import { cpus, loadavg } from 'node:os';
 export const round = (value, digits = 2) => Number(value.toFixed(digits));
 
 /** @param sorted ascending */
-export const quantile = (sorted, part) => sorted[Math.floor(sorted.length * part)] ?? Number.NaN;
+export const quantile = (sorted, part) => sorted[Math.floor(sorted.length * part)] ?? 0;
 
 /** What a reader has to know to believe a figure. */
 export function circumstances() {
