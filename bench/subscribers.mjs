@@ -74,6 +74,7 @@ async function measure({ servers, start }) {
     ['nobody watches', { subscribers: 1, each: 1, intervalMs: 60_000 }],
     ['1 node each, every 500 ms', { subscribers, each: 1, intervalMs: 500 }],
     ['10 nodes each, every 2 s', { subscribers, each: 10, intervalMs: 2_000 }],
+    ['the first again', { subscribers, each: 1, intervalMs: 500 }],
   ];
   const table = {};
   for (const [name, task] of rows) {
@@ -91,6 +92,10 @@ async function measure({ servers, start }) {
         'p99 ms': round(samples.p99, 0),
         'report p50 ms': round(reports.p50, 0),
         'CPU %': round(((after.cpu - before.cpu) / seconds) * 100, 0),
+        'heap MiB': round(
+          (await instance.figure('quantix_nodejs_heap_size_used_bytes')) / 2 ** 20,
+          0,
+        ),
         'RSS MiB': residentMib(instance.pid),
         'reports/s': round(reports.count / seconds, 1),
         'node reads/s': round(keys / seconds, 1),

@@ -330,7 +330,7 @@ describe('metrics', () => {
       const seen: number[] = [];
       while (seen.filter((value) => value === round).length < 80) seen.push(...(await sent()));
     }
-    // Each report once, and nodes that are silent for 2 s: their report may have gone unheard of.
+    // Each report once, and nodes that are silent for 5 s: their report may have gone unheard of.
     const looks = Math.ceil((performance.now() - started) / 1_000);
     const { keys, trips } = reads.count();
     expect(trips).toBeLessThanOrEqual(2 * rounds + looks);

@@ -13,7 +13,7 @@ import { type NodeMetrics, readNodeSamples } from './store.js';
 /** Between the beginnings of two reads: short for the eye, long enough that a datacenter's reports come together. */
 const TICK_MS = 50;
 /** A wake-up may be lost: whatever was not read for so long is read all the same. */
-const LOOK_MS = 2_000;
+const LOOK_MS = 5_000;
 
 /** Shared by all who get it. */
 export interface KnownMetrics {
