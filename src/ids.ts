@@ -1,5 +1,5 @@
 /** Identifiers: version 7 UUIDs inside, opaque `base64url(Type:uuid)` ids at the API's edge. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const GLOBAL_ID = /^[A-Za-z0-9_-]{1,128}$/;
@@ -10,12 +10,9 @@ const TYPED = /^([A-Za-z]{1,64}):(.+)$/;
  * so that rows made later sort later and index pages fill in order.
  */
 export function newId(now: number = Date.now()): string {
-  const bytes = randomBytes(16);
-  bytes.writeUIntBE(now, 0, 6);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  const hex = bytes.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const time = now.toString(16).padStart(12, '0');
+  // Node.js makes these from a store of random bytes; asking the kernel for each shows in a profile.
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
 
 /** Whether `value` is a UUID in the canonical lower-case form that the database prints. */

@@ -36,11 +36,9 @@ export async function holding<T>(
       held.push(await coordination.lock(resource, request));
     return await work();
   } finally {
-    for (const lock of held.reverse()) {
-      await lock
-        .release()
-        .catch((err: unknown) => log.warn({ err }, 'a lock could not be released'));
-    }
+    // Nobody waits for that: whoever wants one next finds it free, or stands in line for a moment.
+    for (const lock of held.reverse())
+      lock.release().catch((err: unknown) => log.warn({ err }, 'a lock could not be released'));
   }
 }
 

@@ -1,6 +1,7 @@
 /** Subscriptions under strain: slow clients, too much at once, clients that vanish, and metrics that are always the newest. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ChangeHint } from '../../src/core/hints.js';
+import { ephemeralChannels } from '../../src/ephemeral/keys.js';
 import { decodeGlobalId, encodeGlobalId, newId } from '../../src/ids.js';
 import { graphql } from '../gen/gql.js';
 import type { LiveSlowVmSubscription } from '../gen/graphql.js';
@@ -229,6 +230,39 @@ describe('a client that vanishes', () => {
   });
 });
 
+/** What is read of samples from the ephemeral port, and who waits there to hear of them. */
+function countReads() {
+  const { ephemeral } = world.app.services;
+  const { getMany, subscribe } = ephemeral;
+  const keys = new Map<string, number>();
+  let trips = 0;
+  let listeners = 0;
+  ephemeral.getMany = (asked) => {
+    const samples = asked.filter((key) => key.startsWith('metrics:node:'));
+    if (samples.length > 0) trips += 1;
+    for (const key of samples) keys.set(key, (keys.get(key) ?? 0) + 1);
+    return getMany(asked);
+  };
+  ephemeral.subscribe = async (channel, listener) => {
+    const stop = await subscribe(channel, listener);
+    if (channel !== ephemeralChannels.samples) return stop;
+    listeners += 1;
+    return async () => {
+      listeners -= 1;
+      await stop();
+    };
+  };
+  return {
+    count: () => ({ keys, trips }),
+    listeners: () => listeners,
+    forget() {
+      keys.clear();
+      trips = 0;
+    },
+    end: () => void Object.assign(ephemeral, { getMany, subscribe }),
+  };
+}
+
 describe('metrics', () => {
   const reporting = async (sampledAt: string, cpuPercent: number) => {
     const node = await world.seed.node(stage.cluster);
@@ -267,6 +301,66 @@ describe('metrics', () => {
     expect(seen.length).toBeLessThan(10);
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
     events.hangUp();
+  });
+
+  it('are read once for all who watch, and no more when the last has left', async () => {
+    const [first, second, other] = [
+      await reporting(at(1), 1),
+      await reporting(at(1), 1),
+      await reporting(at(1), 1),
+    ];
+    await until('nobody else watches', async () => world.app.services.hints.listeners() === 0);
+    const reads = countReads();
+    const nodeIds = [first.node.id, second.node.id];
+    const streams = await Promise.all(
+      Array.from({ length: 40 }, () => watch(stage.admin, Metrics, { nodeIds, intervalMs: 500 })),
+    );
+    const sent = async () => {
+      const all = await Promise.all(streams.map((events) => events.next()));
+      return all.flatMap(({ nodeMetrics }) => nodeMetrics.map(({ metrics }) => metrics.cpuPercent));
+    };
+    expect(await sent()).toEqual(Array.from({ length: 80 }, () => 1));
+    expect(reads.listeners()).toBe(1);
+    reads.forget();
+    const started = performance.now();
+    const rounds = 4;
+    for (let round = 2; round < 2 + rounds; round += 1) {
+      for (const { agent } of [first, second, other])
+        await agent.report({ metrics: { ...METRICS, sampledAt: at(round), cpuPercent: round } });
+      const seen: number[] = [];
+      while (seen.filter((value) => value === round).length < 80) seen.push(...(await sent()));
+    }
+    // Each report once, and nodes that are silent for 5 s: their report may have gone unheard of.
+    const looks = Math.ceil((performance.now() - started) / 1_000);
+    const { keys, trips } = reads.count();
+    expect(trips).toBeLessThanOrEqual(2 * rounds + looks);
+    for (const { node } of [first, second])
+      expect(keys.get(`metrics:node:${node.uuid}`)).toBeLessThanOrEqual(rounds + looks);
+    expect(keys.get(`metrics:node:${other.node.uuid}`)).toBeUndefined();
+
+    const [last, ...rest] = streams;
+    for (const events of rest) events.hangUp();
+    await first.agent.report({ metrics: { ...METRICS, sampledAt: at(20), cpuPercent: 20 } });
+    expect((await last?.next())?.nodeMetrics).toMatchObject([{ metrics: { cpuPercent: 20 } }]);
+    last?.hangUp();
+    await until('nobody listens for samples', async () => reads.listeners() === 0);
+    reads.forget();
+    await first.agent.report({ metrics: { ...METRICS, sampledAt: at(21), cpuPercent: 21 } });
+    expect(reads.count().trips).toBe(0);
+    reads.end();
+  });
+
+  it('of a node that is watched already come to a newcomer as they are now', async () => {
+    const { node, agent } = await reporting(at(1), 1);
+    const old = await watch(stage.admin, Metrics, { nodeIds: [node.id], intervalMs: 60_000 });
+    await old.next();
+    for (let second = 2; second < 6; second += 1) {
+      await agent.report({ metrics: { ...METRICS, sampledAt: at(second), cpuPercent: second } });
+      const late = await watch(stage.admin, Metrics, { nodeIds: [node.id] });
+      expect((await late.next()).nodeMetrics).toMatchObject([{ metrics: { cpuPercent: second } }]);
+      late.hangUp();
+    }
+    old.hangUp();
   });
 
   it('of all nodes come when none is named, and agents get none', async () => {

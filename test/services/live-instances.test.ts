@@ -105,6 +105,41 @@ it('an agent reports to one, and subscribers on the other see its metrics, each 
   events.hangUp();
 });
 
+it('what many watch on one instance is read from Redis once for each report', async () => {
+  const { ephemeral } = there.app.services;
+  const { getMany } = ephemeral;
+  let reads = 0;
+  ephemeral.getMany = (keys) => {
+    if (keys.includes(`metrics:node:${node.uuid}`)) reads += 1;
+    return getMany(keys);
+  };
+  const streams = await Promise.all(
+    Array.from({ length: 30 }, () => open<MetricsEvent>(NodeMetrics, { nodeIds: [node.id] })),
+  );
+  /** Until all have seen it: who begins may have been sent an older one first. */
+  const seen = (cpuPercent: number) =>
+    Promise.all(
+      streams.map(async (events) => {
+        while ((await events.next()).nodeMetrics[0]?.metrics.cpuPercent !== cpuPercent);
+      }),
+    );
+  const report = (cpuPercent: number) =>
+    agent.report({ metrics: { ...METRICS, sampledAt: new Date().toISOString(), cpuPercent } });
+  await report(60);
+  await seen(60);
+  reads = 0;
+  const started = performance.now();
+  for (const cpuPercent of [61, 62, 63]) {
+    await report(cpuPercent);
+    await seen(cpuPercent);
+  }
+  const looks = Math.ceil((performance.now() - started) / 1_000);
+  expect(reads).toBeGreaterThanOrEqual(3);
+  expect(reads).toBeLessThanOrEqual(3 + looks);
+  for (const events of streams) events.hangUp();
+  ephemeral.getMany = getMany;
+});
+
 it('signing out on one ends the session on the other', async () => {
   const ada = await here.signIn('ada');
   const twin = there.withToken(ada.token ?? '');

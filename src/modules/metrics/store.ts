@@ -1,7 +1,6 @@
 /** Metrics of nodes and their virtual machines: the latest value wins, kept for 30 s where things may be lost. */
 import type { Services } from '../../core/context.js';
-import { ephemeralKeys, ephemeralTtlMs } from '../../ephemeral/keys.js';
-import { announceSample } from './wake-ups.js';
+import { ephemeralChannels, ephemeralKeys, ephemeralTtlMs } from '../../ephemeral/keys.js';
 
 export interface NodeMetrics {
   /** ISO 8601. */
@@ -69,7 +68,7 @@ export async function storeNodeMetrics(
     JSON.stringify(sample),
     ephemeralTtlMs.nodeMetrics,
   );
-  await announceSample({ ephemeral }, report.nodeId);
+  await ephemeral.publish(ephemeralChannels.samples, report.nodeId); // after it: whoever hears of it reads it
 }
 
 /** The samples of many nodes in one round trip, in their order; null where nothing was reported for 30 s. */

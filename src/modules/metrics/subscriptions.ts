@@ -6,21 +6,15 @@ import { builder, type GraphQLContext } from '../../graphql/builder.js';
 import { uuidOf } from '../../graphql/node.js';
 import { encodeGlobalId } from '../../ids.js';
 import { NodeEntity } from '../node/queries.js';
+import { type KnownMetrics, watchSamples } from './sample-reader.js';
 import { NodeMetricsType } from './schema.js';
-import { type NodeMetrics, readNodeSamples } from './store.js';
-import { onSample } from './wake-ups.js';
 
 const MIN_INTERVAL_MS = 500;
 const MAX_INTERVAL_MS = 60_000;
 const DEFAULT_INTERVAL_MS = 2_000;
 const MAX_NODES = 500;
 
-interface NodeMetricsEvent {
-  readonly nodeId: string;
-  readonly metrics: NodeMetrics;
-}
-
-const EventType = builder.objectRef<NodeMetricsEvent>('NodeMetricsEvent').implement({
+const EventType = builder.objectRef<KnownMetrics>('NodeMetricsEvent').implement({
   description: 'New metrics of one hypervisor node.',
   fields: (t) => ({
     hypervisorNodeId: t.id({
@@ -36,9 +30,9 @@ const EventType = builder.objectRef<NodeMetricsEvent>('NodeMetricsEvent').implem
 });
 
 /**
- * Pulled, never pushed: the next sample is read when the client has taken the last ones, so a slow client
+ * Pulled, never pushed: the next sample is looked for when the client has taken the last ones, so a slow client
  * simply sees fewer, and the newest. A sample that was sent already is not sent again. After the interval it is
- * read as soon as there is one.
+ * sent as soon as there is one. What is read, is read once for all subscribers: see sample-reader.ts.
  *
  * @param wanted the nodes that the caller named; null: all that there are, also those that come later
  */
@@ -46,53 +40,65 @@ async function* metricsStream(
   context: GraphQLContext,
   wanted: readonly string[] | null,
   intervalMs: number,
-): AsyncGenerator<readonly NodeMetricsEvent[]> {
+): AsyncGenerator<readonly KnownMetrics[]> {
   const { services, signal } = context;
-  let watched: readonly string[] | null = wanted;
-  const stop = services.hints.listen(({ type, kind }) => {
-    if (wanted === null && type === NodeEntity.type && kind !== 'UPDATED') watched = null;
-  });
+  let toWatch: readonly string[] | 'unknown' | null = wanted ?? 'unknown';
   let wake: (() => void) | null = null;
-  let reported = false;
-  const stopWaking = onSample(services, (nodeId) => {
-    if (wanted !== null && !wanted.includes(nodeId)) return;
-    reported = true;
+  let news = false;
+  const onNews = (): void => {
+    news = true;
     wake?.();
+  };
+  const samples = watchSamples(services, onNews);
+  const stopListening = services.hints.listen(({ type, kind }) => {
+    if (wanted !== null || type !== NodeEntity.type || kind === 'UPDATED') return;
+    toWatch = 'unknown';
+    onNews();
   });
-  /** Nothing new for so long: a look is taken all the same, for a wake-up may have been lost. */
-  async function untilReported(): Promise<void> {
-    if (reported || signal.aborted) return;
-    const pause = new AbortController();
-    const end = (): void => pause.abort();
-    wake = end;
-    signal.addEventListener('abort', end, { once: true });
-    await sleep(intervalMs, undefined, { signal: pause.signal }).catch(() => undefined);
-    signal.removeEventListener('abort', end);
-    wake = null;
+  function untilNews(): Promise<void> {
+    return new Promise((resolve) => {
+      if (news || signal.aborted) return resolve();
+      wake = () => {
+        wake = null;
+        signal.removeEventListener('abort', onNews);
+        resolve();
+      };
+      signal.addEventListener('abort', onNews, { once: true });
+    });
   }
   const sent = new Map<string, string>();
   try {
     while (!signal.aborted) {
-      reported = false;
-      watched ??= await visibleNodes(context, null).catch(() => null); // at the next interval, then
-      const samples = await readNodeSamples(services, watched ?? []).catch(() => []);
-      const fresh = samples.filter(
-        (sample) => sample !== null && sent.get(sample.nodeId) !== sample.node.sampledAt,
-      );
+      news = false;
+      if (toWatch !== null) {
+        const asked: readonly string[] | 'unknown' = toWatch;
+        toWatch = null; // before it is looked up: what changes meanwhile makes it unknown again
+        const found = asked === 'unknown' ? await allNodes(context) : asked;
+        if (found) await samples.nodes(found);
+        else {
+          toWatch = 'unknown'; // asked again after the interval
+          news = true;
+        }
+      }
+      const fresh = samples
+        .known()
+        .filter(({ nodeId, metrics }) => sent.get(nodeId) !== metrics.sampledAt);
       if (fresh.length > 0) {
-        yield fresh.flatMap((sample) => {
-          if (!sample) return [];
-          sent.set(sample.nodeId, sample.node.sampledAt);
-          return [{ nodeId: sample.nodeId, metrics: sample.node }];
-        });
+        for (const { nodeId, metrics } of fresh) sent.set(nodeId, metrics.sampledAt);
+        yield fresh;
       }
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined); // aborted: the loop ends
-      await untilReported();
+      await untilNews();
     }
   } finally {
-    stop();
-    stopWaking();
+    stopListening();
+    samples.stop();
   }
+}
+
+/** Null: that cannot be known now. */
+function allNodes(context: GraphQLContext): Promise<readonly string[] | null> {
+  return visibleNodes(context, null).catch(() => null);
 }
 
 /** Of these nodes (null: of all), those that the viewer sees; as many as can be watched. */
