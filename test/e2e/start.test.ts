@@ -61,6 +61,18 @@ describe('PostgreSQL that cannot be used', () => {
     expect(finished.stderr.trim().split('\n')).toHaveLength(1);
   });
 
+  it('ends the start, and is named, when it takes connections and says nothing', async () => {
+    const silent = createServer().listen(0, LOOPBACK);
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const { port } = silent.address() as { port: number };
+    try {
+      const finished = await start(databaseConfig({ port, connect_timeout: '200ms' }));
+      expectFailure(finished, 1, `PostgreSQL at 127.0.0.1:${port}`);
+    } finally {
+      silent.close();
+    }
+  });
+
   it.each(['refuse', 'memory'])(
     'names user and host, never the password, when that is wrong (fallback "%s")',
     async (fallback) => {
