@@ -10,6 +10,7 @@ export async function violations(db: Data['db']): Promise<string[]> {
     WITH machines AS (
       SELECT v.*, (resources->>'vcpus')::bigint AS vcpus, (resources->>'memoryMib')::bigint AS memory,
         coalesce((resources->>'storageGib')::bigint, 0) AS storage FROM virtual_machines v),
+    present AS (SELECT * FROM machines WHERE deleted_at IS NULL), -- what is in the bin has given back its quota
     unfinished AS (SELECT * FROM tasks WHERE status IN ('PENDING', 'RUNNING')),
     held AS (
       SELECT node_id, vcpus, memory, storage FROM machines WHERE capacity_claimed
@@ -25,14 +26,14 @@ export async function violations(db: Data['db']): Promise<string[]> {
       SELECT p.*,
         concat_ws(' ', used_virtual_machines, used_vcpus, used_memory_mib, used_volumes, used_storage_gib, used_snapshots) AS kept,
         concat_ws(' ',
-          (SELECT count(*) FROM machines WHERE project_id = p.id),
-          (SELECT coalesce(sum(vcpus), 0) FROM machines WHERE project_id = p.id),
-          (SELECT coalesce(sum(memory), 0) FROM machines WHERE project_id = p.id),
+          (SELECT count(*) FROM present WHERE project_id = p.id),
+          (SELECT coalesce(sum(vcpus), 0) FROM present WHERE project_id = p.id),
+          (SELECT coalesce(sum(memory), 0) FROM present WHERE project_id = p.id),
           (SELECT count(*) FROM volumes WHERE project_id = p.id),
           (SELECT coalesce(sum(ceil(coalesce( -- growth that goes on is counted already
              (SELECT (details->>'sizeBytes')::bigint FROM unfinished t WHERE t.volume_id = v.id AND operation = 'GROW_VOLUME'),
              v.size_bytes) / 1073741824.0)), 0) FROM volumes v WHERE project_id = p.id),
-          (SELECT count(*) FROM vm_snapshots s JOIN machines m ON m.id = s.vm_id WHERE m.project_id = p.id)) AS counted
+          (SELECT count(*) FROM vm_snapshots s JOIN present m ON m.id = s.vm_id WHERE m.project_id = p.id)) AS counted
       FROM projects p),
     nodes_counted AS (
       SELECT n.hostname,
