@@ -9,6 +9,7 @@ import { violations } from '../support/invariants.js';
 import { HARDWARE } from '../support/mutations.js';
 import { type TestAgent, testAgent } from '../support/test-agent.js';
 import { until } from '../support/until.js';
+import { figures } from './expectations.js';
 import { type Follower, feedBegin, follow } from './instances-feed.js';
 import { controllerWrites, done, names, terms, told, WITNESS } from './instances-judge.js';
 import { Ledger, reader, writer } from './instances-load.js';
@@ -158,6 +159,7 @@ describe('under load', () => {
     await until('its lease is over', () => performance.now() > from + 1.5 * LEASE_MS);
     site.instances[old]?.program.signal('SIGCONT');
     await site.instances[old]?.program.logged('not leading any more');
+    await site.instances[old]?.program.logged('etcd is back: in session again');
     await goesOn();
     await allWhole();
     expect(ms).toBeLessThan(1.5 * LEASE_MS + MEASURING_MS);
@@ -165,6 +167,10 @@ describe('under load', () => {
 
   it('Redis comes back empty', async () => {
     await site.redis.kill();
+    for (const { program } of site.instances)
+      await program.logged(
+        'Redis cannot be used: going on without it, each instance for itself, until it is back',
+      );
     await goesOn(6);
     await site.redis.restart();
     await goesOn();
@@ -229,6 +235,10 @@ describe('when it is quiet again', () => {
     const writes = await controllerWrites(site);
     expect(writes.length).toBeGreaterThanOrEqual(3);
     for (const { token, instance } of writes) expect(claimed).toContainEqual({ token, instance });
+    const leading = await Promise.all(
+      site.instances.map(async ({ url }) => (await figures(url)).get('quantix_leading')),
+    );
+    expect(leading.sort()).toEqual([0, 0, 1]);
   });
 
   it('the figures add up, and all instances are whole', async () => {
