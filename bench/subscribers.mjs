@@ -38,8 +38,8 @@ await withSite(measure, { nodeArgs, fill: addNodes });
 /** Nodes with agents' tokens, beside those of the demo. */
 async function addNodes(data) {
   const [{ newId, encodeGlobalId }, { newAgentToken, hashToken }] = await Promise.all([
-    import('../dist/ids.js'),
-    import('../dist/core/tokens.js'),
+    import('../build/ids.js'),
+    import('../build/core/tokens.js'),
   ]);
   const { id: clusterId } = await data.db.cluster.findFirst();
   const rows = Array.from({ length: NODES }, (_, i) => ({

@@ -38,11 +38,11 @@ export async function withSite(work, { fill = async () => {}, nodeArgs = [] } = 
 async function seed({ postgres }, fill) {
   const [{ openData }, { defaultConfig }, { createLogger }, { seedDemo }, { hashPassword }] =
     await Promise.all([
-      import('../../dist/data/open.js'),
-      import('../../dist/config/load.js'),
-      import('../../dist/log.js'),
-      import('../../dist/cli/demo/seed.js'),
-      import('../../dist/modules/user/password.js'),
+      import('../../build/data/open.js'),
+      import('../../build/config/load.js'),
+      import('../../build/log.js'),
+      import('../../build/cli/demo/seed.js'),
+      import('../../build/modules/user/password.js'),
     ]);
   const config = defaultConfig({ mode: 'production', database: postgres });
   const data = await openData(config, createLogger({ level: 'silent' }));

@@ -31,6 +31,7 @@ const RETRY_MS = 200;
 export function openSession(client: EtcdClient, options: SessionOptions): Session {
   const { ttl, instance, log } = options;
   const closing = new AbortController();
+  let lost = false;
   let current: Lease | null = null;
   const listeners = new Set<() => void>();
   const waiting = new Set<(lease: Lease) => void>();
@@ -55,11 +56,14 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
     current = lease;
     for (const give of waiting) give(lease);
     waiting.clear();
-    log.debug({ lease: lease.id }, 'etcd: in session');
+    if (lost) log.info('etcd is back: in session again');
+    else log.debug({ lease: lease.id }, 'etcd: in session');
+    lost = false;
     await lease.ended;
     current = null;
     for (const listener of listeners) listener();
     if (closing.signal.aborted) return;
+    lost = true;
     log.warn('etcd: the lease of this instance is lost, its locks with it');
     void lease.end(); // in case that only we think so
   };

@@ -63,18 +63,23 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
       { command: command.name, outcome },
       (clock.monotonic() - started) / 1000,
     );
+  let keyed: KeyedRequest | null = null;
+  /** The first answer to this key as this caller may see it now, if there is one. */
+  const known = async (): Promise<Answer<R, V> | null> => {
+    const found = keyed && (await findAnswer(call.services.data.db, keyed, clock.now()));
+    return found && replay<R, V>(found.result, call, options);
+  };
   let subject: Subject = { type: command.resourceType, id: null, name: '', projectId: null };
   try {
     const viewer = call.viewer ?? (command.permission === null ? ANONYMOUS : null);
     if (!viewer) throw new UnauthenticatedError();
     const input = parse(command, rawInput);
     subject = { ...subject, name: command.label?.(input) ?? '' };
-    const keyed = await keyOf(command, rawInput, call, options);
-    const known = keyed && (await findAnswer(call.services.data.db, keyed, clock.now()));
-    if (known) {
-      const answer = await replay(known.result, call, options);
+    keyed = await keyOf(command, rawInput, call, options);
+    const before = await known();
+    if (before) {
       done('replayed');
-      return answer;
+      return before;
     }
     const target = command.subject?.(input);
     // Until it is found: whoever reads of the refusal wants to know what was tried.
@@ -88,6 +93,12 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     return answer;
   } catch (cause) {
     const error = explain(command, cause, rawInput);
+    // The first request ended after we looked for its answer, and what we met was its work: the object is gone, say.
+    const meanwhile = error instanceof UserError && (await known().catch(() => null));
+    if (meanwhile) {
+      done('replayed');
+      return meanwhile;
+    }
     done(error instanceof UserError || error instanceof RequestError ? error.code : 'bug');
     if (error instanceof UserError) {
       assertDeclared(command, error);

@@ -66,6 +66,17 @@ export function createMetrics() {
       labelNames: ['field'],
       registers,
     }),
+    degraded: new Gauge({
+      name: 'quantix_degraded',
+      help: 'Whether this instance has to do without that server at the moment: 1, or 0',
+      labelNames: ['server'],
+      registers,
+    }),
+    leading: new Gauge({
+      name: 'quantix_leading',
+      help: 'Whether this instance leads and runs the controllers: 1, or 0',
+      registers,
+    }),
     pool: new Gauge({
       name: 'quantix_database_connections',
       help: 'Database connections of this process by state',

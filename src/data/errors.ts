@@ -123,7 +123,7 @@ const LOST_CONNECTION_KIND = new Set([
 const SOCKET_CODE =
   /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT)$/;
 const DRIVER_MESSAGE =
-  /timeout exceeded when trying to connect|^Connection terminated|not queryable$|^Query read timeout|after calling end on the pool|PGlite is clos/;
+  /timeout exceeded when trying to connect|^timeout expired$|^Connection terminated|not queryable$|^Query read timeout|after calling end on the pool|PGlite is clos/;
 
 /** Whether a driver's error means that the connection, rather than the statement, failed. */
 export function isConnectionFailure(error: unknown): boolean {

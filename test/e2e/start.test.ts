@@ -7,7 +7,7 @@ import { freePorts, LOOPBACK } from '../support/services/ports.js';
 import { sharedPostgres } from '../support/services/postgres.js';
 import { until } from '../support/until.js';
 import { query } from './database.js';
-import { expectFailure, readiness } from './expectations.js';
+import { expectFailure, figures, readiness } from './expectations.js';
 import { forward } from './forward.js';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -61,6 +61,18 @@ describe('PostgreSQL that cannot be used', () => {
     expect(finished.stderr.trim().split('\n')).toHaveLength(1);
   });
 
+  it('ends the start, and is named, when it takes connections and says nothing', async () => {
+    const silent = createServer().listen(0, LOOPBACK);
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const { port } = silent.address() as { port: number };
+    try {
+      const finished = await start(databaseConfig({ port, connect_timeout: '200ms' }));
+      expectFailure(finished, 1, `PostgreSQL at 127.0.0.1:${port}`);
+    } finally {
+      silent.close();
+    }
+  });
+
   it.each(['refuse', 'memory'])(
     'names user and host, never the password, when that is wrong (fallback "%s")',
     async (fallback) => {
@@ -109,6 +121,11 @@ describe('PostgreSQL that cannot be used', () => {
       });
       const { extensions } = await served.client().answer('{ server { version } }');
       expect(extensions.degraded).toContain('postgres');
+      const missing = async () =>
+        (await figures(served.url)).get('quantix_degraded{server="postgres"}');
+      expect(await missing()).toBe(1);
+      expect((await figures(served.url)).get('quantix_leading')).toBe(0);
+      expect((await fetch(`${served.url}/healthz`)).status).toBe(200);
 
       await installation.createUser('ada', 'ADMIN');
       const postgres = await forward(port as number, sharedPostgres());
@@ -120,6 +137,10 @@ describe('PostgreSQL that cannot be used', () => {
         );
         expect(data).toMatchObject({ server: { dataSource: 'POSTGRES', persistent: true } });
         expect(extensions.degraded).not.toContain('postgres');
+        expect(await missing()).toBe(0);
+        await served.program.logged(
+          'PostgreSQL is back: what was written to memory meanwhile is dropped',
+        );
         expect((await served.program.stop()).code).toBe(0);
       } finally {
         await postgres.close();

@@ -125,12 +125,22 @@ it('callers are told: what needs a lock is UNAVAILABLE, reads go on, and it says
     expect(data).toMatchObject({ clusters: { totalCount: 1 } });
     return (data as { server: { degraded: string[] } }).server.degraded;
   };
+  const missing = async () => {
+    const text = await (await world.anonymous.raw({ path: '/metrics' })).text();
+    return /^quantix_degraded\{server="etcd"\} (.*)$/m.exec(text)?.[1];
+  };
   await until('all is well', async () => !(await degraded()).includes('etcd'));
+  expect(await missing()).toBe('0');
   expect((await update('before')).errors).toEqual([]);
   etcd.pause();
   const { errors } = await update('meanwhile');
   expect(errors[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
   await until('it says so', async () => (await degraded()).includes('etcd'));
+  expect(await missing()).toBe('1');
+  const answer = await ada.answer('{ clusters { totalCount } }');
+  expect(answer).toMatchObject({ status: 200, errors: [] });
+  expect(answer.extensions.degraded).toContain('etcd');
+  expect((await world.anonymous.raw({ path: '/healthz' })).status).toBe(200);
   etcd.resume();
   await until('all is well again', async () => !(await degraded()).includes('etcd'));
   expect(await update('after')).toMatchObject({

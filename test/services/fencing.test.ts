@@ -4,6 +4,7 @@ import { type Controller, startControllers } from '../../src/controllers/runner.
 import { systemCall } from '../../src/controllers/system-call.js';
 import { retention } from '../../src/controllers/task-keeper.js';
 import type { Leadership } from '../../src/coordination/coordination.js';
+import { openCoordination } from '../../src/coordination/open.js';
 import { execute } from '../../src/core/execute.js';
 import { claimTerm, requireTerm, StaleLeaderError } from '../../src/core/fencing.js';
 import type { Data } from '../../src/data/client.js';
@@ -14,7 +15,7 @@ import { startEtcd } from '../support/services/etcd.js';
 import { freePorts, LOOPBACK } from '../support/services/ports.js';
 import type { ServerHandle } from '../support/services/server.js';
 import { until } from '../support/until.js';
-import { LEASE_MS } from './etcd-fixtures.js';
+import { LEASE_MS, surroundings } from './etcd-fixtures.js';
 
 let etcd: ServerHandle;
 let data: Data;
@@ -177,4 +178,37 @@ it('an etcd that was wiped and begins to count anew locks nobody out', async () 
   await claim(after);
   await write(after);
   await expect(write(before)).rejects.toThrow(StaleLeaderError);
+});
+
+it('instances that start without etcd each lead alone, one at a time counts, and with etcd one of them leads', async () => {
+  await Promise.all(apps.splice(0).map((app) => app.stop()));
+  await etcd.stop();
+  const tls = { caFile: null, certFile: null, keyFile: null };
+  const connection = {
+    ...{ endpoints: [`http://${LOOPBACK}:${etcd.port}`], user: '', password: null, ...tls },
+    ...{ dialTimeoutMs: 50, requestTimeoutMs: 500, leaseTtlMs: LEASE_MS },
+  };
+  const open = (name: string) =>
+    openCoordination({ mode: 'production', etcd: connection }, surroundings(name), { retryMs: 50 });
+  const both = await Promise.all([open('one'), open('other')]);
+  try {
+    const alone = both.map((member) => member.leadership() as Leadership);
+    for (const own of alone) await claim(own);
+    const [first, last] = alone as [Leadership, Leadership];
+    await write(last);
+    await expect(write(first)).rejects.toBeInstanceOf(StaleLeaderError);
+    expect([first.valid(), last.valid()]).toEqual([false, true]);
+
+    await etcd.restart();
+    await until('both are back', () => both.every(({ kind }) => kind === 'etcd'));
+    const led = () => both.flatMap((member) => member.leadership() ?? []);
+    await until('one leads', () => led().length > 0);
+    const [term] = led() as [Leadership];
+    expect(led()).toEqual([term]);
+    await claim(term);
+    await write(term);
+    await expect(write(last)).rejects.toBeInstanceOf(StaleLeaderError);
+  } finally {
+    await Promise.all(both.map((member) => member.close()));
+  }
 });

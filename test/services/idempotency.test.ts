@@ -4,6 +4,7 @@ import type { Data } from '../../src/data/client.js';
 import type { TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { createStage, mutate, type Stage, sampleOf } from '../support/mutations.js';
+import { until } from '../support/until.js';
 import { ADAPTERS, createCrowdApp, openPatientData } from './crowd.js';
 
 describe.each(ADAPTERS)('on %s', (on) => {
@@ -103,4 +104,28 @@ describe.each(ADAPTERS)('on %s', (on) => {
     expect(again).toEqual(answer);
     await second.stop();
   });
+
+  // In memory one connection serves everybody: nothing can come in between.
+  if (on === 'postgres')
+    it('whoever asks again while the first request ends hears its answer, not that the object is gone', async () => {
+      const { input } = await sampleOf('deleteCluster', stage);
+      const request = { ...input, idempotencyKey: 'between' };
+      const first = await mutate(clients[0], 'deleteCluster', request);
+      const { db } = data;
+      const endsAt = (expiresAt: Date) =>
+        db.idempotencyKey.updateMany({ where: { key: 'between' }, data: { expiresAt } });
+      await endsAt(new Date(0)); // as if the first had not ended yet
+      const again = await db.$transaction(async (tx) => {
+        await tx.$executeRaw`LOCK TABLE clusters IN ACCESS EXCLUSIVE MODE`;
+        const asked = mutate(clients[1], 'deleteCluster', request);
+        await until('it has found no answer and looks for the cluster', async () => {
+          const waiting = await db.$queryRaw<unknown[]>`
+            SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted AND datname = current_database()`;
+          return waiting.length > 0;
+        });
+        await endsAt(new Date(Date.now() + 60_000));
+        return { asked };
+      });
+      expect(await again.asked).toEqual(first);
+    });
 });

@@ -8,7 +8,7 @@ import {
   type SimulatedHypervisorOptions,
 } from '../../src/agent/simulated-hypervisor.js';
 import { createSimulatedJobs, type SimulatedJobsOptions } from '../../src/agent/simulated-jobs.js';
-import { openTransport } from '../../src/agent/transport.js';
+import { type Fetch, openTransport } from '../../src/agent/transport.js';
 import type { VmOperation } from '../../src/agent/types.js';
 import type { AgentReportMutation, ReportNodeInput } from '../../src/gen/api/graphql.js';
 import { TaskOperation } from '../../src/gen/client/enums.js';
@@ -43,7 +43,17 @@ export async function createTestAgent(
   options: SimulatedHypervisorOptions & { jobs?: SimulatedJobsOptions } = {},
 ): Promise<TestAgent> {
   const token = await world.seed.agentToken(node);
-  const transport = openTransport('http://test', token, (request) => world.app.fetch(request));
+  return testAgent(token, node, (request) => world.app.fetch(request), options);
+}
+
+/** The same for a node that is known and a control plane anywhere: `fetcher` says where it reports to. */
+export function testAgent(
+  token: string,
+  node: Pick<Made, 'id' | 'name'>,
+  fetcher: Fetch,
+  options: SimulatedHypervisorOptions & { jobs?: SimulatedJobsOptions } = {},
+): TestAgent {
+  const transport = openTransport('http://test', token, fetcher);
   let hypervisor = createSimulatedHypervisor(options);
   // As fast as the clock allows: a job is done by the report after the one that brought it.
   const jobOptions = { durations: INSTANT, ...options.jobs };

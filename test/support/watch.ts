@@ -20,8 +20,8 @@ export async function watch<R, V>(
   client: Client,
   document: TypedDocumentString<R, V>,
   variables: V,
+  connection = new AbortController(),
 ): Promise<Watch<R>> {
-  const connection = new AbortController();
   const response = await client.raw({
     method: 'POST',
     headers: {

@@ -3,6 +3,7 @@ import type { Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
 
 const PING_TIMEOUT_MS = 2_000;
+const SERVERS = ['postgres', 'etcd', 'redis'] as const;
 
 export function useHealth(services: Services, isDraining: () => boolean): Plugin {
   return {
@@ -20,10 +21,8 @@ export function useHealth(services: Services, isDraining: () => boolean): Plugin
         );
       }
       if (url.pathname === '/metrics') {
-        const { registry, pool } = services.metrics;
-        const { total, idle, waiting } = services.data.pool();
-        for (const [state, value] of Object.entries({ total, idle, waiting }))
-          pool.set({ state }, value);
+        takeStock(services);
+        const { registry } = services.metrics;
         endResponse(
           new Response(await registry.metrics(), {
             headers: { 'content-type': registry.contentType },
@@ -32,6 +31,16 @@ export function useHealth(services: Services, isDraining: () => boolean): Plugin
       }
     },
   };
+}
+
+/** Figures that are not counted as things happen, but looked up when somebody asks. */
+function takeStock({ metrics, data, coordination, degraded }: Services): void {
+  const { total, idle, waiting } = data.pool();
+  for (const [state, value] of Object.entries({ total, idle, waiting }))
+    metrics.pool.set({ state }, value);
+  const missing = degraded();
+  for (const server of SERVERS) metrics.degraded.set({ server }, missing.includes(server) ? 1 : 0);
+  metrics.leading.set(coordination.leadership() === null ? 0 : 1);
 }
 
 async function findObstacles({ data, config }: Services, draining: boolean): Promise<string[]> {
