@@ -175,6 +175,47 @@ describe('reports out of order', () => {
   });
 });
 
+describe('a machine that is found off', () => {
+  const alertsOf = (vm: Made) =>
+    world.data.db.alert.findMany({ where: { sourceId: vm.uuid, kind: 'found-off' } });
+
+  it('although nobody switched it off is STOPPED, its room is free, and one alert says so however often', async () => {
+    const node = await world.seed.node(stage.cluster);
+    const state = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
+    const vm = await world.seed.vm(stage.project, { node, claimed: true, ...state });
+    const agent = await createTestAgent(world, node);
+    const seen = { virtualMachineId: vm.id, generation: 1 };
+    await agent.report({ virtualMachines: [{ ...seen, powerState: 'RUNNING' }] });
+    expect(await alertsOf(vm)).toEqual([]);
+    await agent.report({ virtualMachines: [{ ...seen, powerState: 'STOPPED' }] });
+    await agent.report({ virtualMachines: [{ ...seen, powerState: 'STOPPED' }] });
+    expect(
+      await world.data.db.virtualMachine.findUniqueOrThrow({ where: { id: vm.uuid } }),
+    ).toMatchObject({ powerState: 'STOPPED', desiredState: 'STOPPED', capacityClaimed: false });
+    expect(await alertsOf(vm)).toMatchObject([
+      {
+        severity: 'WARNING',
+        sourceType: 'VM',
+        projectId: stage.project.uuid,
+        count: 1,
+        resolved: false,
+      },
+    ]);
+  });
+
+  it('because it was asked to stop is no reason for an alert', async () => {
+    const node = await world.seed.node(stage.cluster);
+    const state = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
+    const vm = await world.seed.vm(stage.project, { node, claimed: true, ...state });
+    const agent = await createTestAgent(world, node);
+    await mutate(stage.admin, 'stopVirtualMachine', { id: vm.id });
+    await agent.report({
+      virtualMachines: [{ virtualMachineId: vm.id, generation: 2, powerState: 'STOPPED' }],
+    });
+    expect(await alertsOf(vm)).toEqual([]);
+  });
+});
+
 describe('machines that the control plane did not place there', () => {
   it('are to be removed: unknown ones, deleted ones, and those of other nodes', async () => {
     const [node, other] = [

@@ -289,10 +289,14 @@ describe('the headers of a request', () => {
     expect((await ask(admin, query)).headers.has('etag')).toBe(false);
     const asked: string[] = [];
     const { get, getMany } = ephemeral;
-    vi.spyOn(ephemeral, 'get').mockImplementation((key) => (asked.push(key), get(key)));
-    vi.spyOn(ephemeral, 'getMany').mockImplementation(
-      (keys) => (asked.push(...keys), getMany(keys)),
-    );
+    vi.spyOn(ephemeral, 'get').mockImplementation((key) => {
+      asked.push(key);
+      return get(key);
+    });
+    vi.spyOn(ephemeral, 'getMany').mockImplementation((keys) => {
+      asked.push(...keys);
+      return getMany(keys);
+    });
     const headers = { 'if-none-match': 'session:victim' };
     expect(await ask(admin, query, { headers })).toMatchObject({
       status: 200,
@@ -396,9 +400,10 @@ describe('the store', () => {
       const keys: string[] = [];
       const { ephemeral } = world.app.services;
       const { set } = ephemeral;
-      const spy = vi
-        .spyOn(ephemeral, 'set')
-        .mockImplementation((key, ...rest) => (keys.push(key), set(key, ...rest)));
+      const spy = vi.spyOn(ephemeral, 'set').mockImplementation((key, ...rest) => {
+        keys.push(key);
+        return set(key, ...rest);
+      });
       const { data } = await ask(admin, query);
       spy.mockRestore();
       const key = keys.find((each) => each.startsWith(ephemeralKeys.apiCache(''))) ?? '';

@@ -56,7 +56,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   'change-feed': ['project', 'audit'],
   'server-info': [],
   'system-config': [],
-  report: ['node', 'virtual-machine', 'task', 'metrics'],
+  report: ['node', 'virtual-machine', 'task', 'metrics', 'alert'],
 };
 
 /** All modules that `module` may use. Throws when the arrows run in a circle. */

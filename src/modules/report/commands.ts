@@ -17,6 +17,7 @@ import { UNFINISHED } from '../task/rules.js';
 import { type DeleteDetails, discardVirtualMachine } from '../virtual-machine/bin.js';
 import { capacityChange } from '../virtual-machine/changes.js';
 import { readSpec, type VmSpec } from '../virtual-machine/spec.js';
+import { raiseFoundOff, wentDown } from './found-off.js';
 import { recordHeartbeat, recordNode } from './heartbeat.js';
 import { type ObservedVm, type Report, reportInput } from './input.js';
 import { followJobs, type JobResultPart } from './jobs.js';
@@ -103,6 +104,7 @@ export const reportNode = defineCommand<typeof reportInput, ReportResult>({
         continue;
       }
       const after = await applyVerdict(context, vm, verdict, observation, changed);
+      if (wentDown(vm, after, task !== null)) changed.push(await raiseFoundOff(context, after));
       if (task) changed.push(...(await followTask(context, task, vm, verdict, observation)));
       if (needsAssignment(after, observation))
         assignments.push(
