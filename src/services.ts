@@ -34,6 +34,9 @@ export interface ServicesOptions {
   readonly onReturn?: () => void;
 }
 
+/** Within this every instance that can reach a Redis that is back has found it: see the pauses in ephemeral/. */
+const SETTLING_MS = 3_000;
+
 export interface OpenServices {
   readonly services: Services;
   /** From now on this instance may lead. */
@@ -82,7 +85,15 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     if (data.kind === 'postgres') slowStatement(sql, durationMs);
   });
   // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
-  const isShared = () => config.mode === 'dev' || ephemeral.kind === 'redis';
+  // For a moment after it is back, too: another instance may not be there yet, and go on writing unheard.
+  let settledAt = 0;
+  const stopSettling = ephemeral.onInterruption({
+    restored() {
+      settledAt = clock.monotonic() + SETTLING_MS;
+    },
+  });
+  const isShared = () =>
+    config.mode === 'dev' || (ephemeral.kind === 'redis' && clock.monotonic() >= settledAt);
   const generations = openGenerations({ ephemeral, metrics, log, isShared });
   forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
   const stopRaising = data.onWrite((tables) => generations.raise(typesOfTables(tables)));
@@ -119,6 +130,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     async close() {
       await hints.close();
       stopRaising();
+      stopSettling();
       generations.close();
       settings.close();
       await coordination.close();

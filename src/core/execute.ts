@@ -14,6 +14,7 @@ import type { Json } from './json.js';
 import { withLocks } from './locks.js';
 import { assertDeclared, auditRefusal, explain } from './refusals.js';
 import { findUncleanText, UNCLEAN_TEXT } from './text.js';
+import { doubtAnswers } from './transact.js';
 
 export interface ExecuteOptions<R, V> {
   readonly dryRun?: boolean;
@@ -67,7 +68,9 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
   /** The first answer to this key as this caller may see it now, if there is one. */
   const known = async (): Promise<Answer<R, V> | null> => {
     const found = keyed && (await findAnswer(call.services.data.db, keyed, clock.now()));
-    return found && replay<R, V>(found.result, call, options);
+    if (!found) return null;
+    await doubtAnswers(call);
+    return replay<R, V>(found.result, call, options);
   };
   let subject: Subject = { type: command.resourceType, id: null, name: '', projectId: null };
   try {

@@ -10,6 +10,7 @@ import type { Answer, Execution } from './execute.js';
 import { requireTerm } from './fencing.js';
 import type { ChangeHint } from './hints.js';
 import { claimKey, rememberAnswer } from './idempotency.js';
+import { TYPES_WITH_TABLES } from './tables.js';
 
 const NONE: EntryIds = new Map();
 
@@ -41,7 +42,7 @@ export async function transact<I extends z.ZodType, R extends object, V>(
     if (changed) {
       await announce(command.name, changed, entries, services);
       await followUp(command, call, answer.result, prepared, input);
-    }
+    } else await doubtAnswers(call);
     return answer;
   } catch (error) {
     if (error instanceof DryRunRollback) return error.answer as Answer<R, V>;
@@ -82,6 +83,13 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
   if (dryRun) throw new DryRunRollback(answer);
   return { answer, changed: written, entries };
 }
+
+/**
+ * Before a first answer is repeated: whoever committed it may have died, or be frozen, before it told the cache. Then it is this
+ * answer that acknowledges the change, and none that was kept may be older.
+ */
+export const doubtAnswers = ({ services }: Call): Promise<void> =>
+  services.generations.raise(TYPES_WITH_TABLES);
 
 /** What a command wants done after its commit. Never throws: the change is committed. */
 export async function followUp<I extends z.ZodType, R extends object>(

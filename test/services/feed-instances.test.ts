@@ -84,6 +84,29 @@ describe('a change that another instance made and could not announce', () => {
     expect(generations[0]).not.toBe(before);
   });
 
+  it('shows in what is read after the answer to its repeat here, although nobody told the cache', async () => {
+    const apart = await openData(config, silent); // writes of others are not heard on its connections
+    const third = await createTestApp({ data: apart });
+    try {
+      const there = await third.signIn('stage-admin');
+      const names = async () => {
+        const { data } = await there.answer<{ clusters: { nodes: { name: string }[] } }, never>(
+          '{ clusters { nodes { name } } }',
+        );
+        return data?.clusters.nodes.map(({ name }) => name);
+      };
+      const request = { name: 'told-by-repeat', idempotencyKey: 'told-by-repeat' };
+      await names();
+      await mutate(stage.admin, 'createCluster', request);
+      expect(await names()).not.toContain('told-by-repeat');
+      await mutate(there, 'createCluster', request);
+      expect(await names()).toContain('told-by-repeat');
+    } finally {
+      await third.stop();
+      await apart.close();
+    }
+  });
+
   it('is not repeated when its announcement arrives after all', async () => {
     const vm = await one.seed.vm(stage.project);
     const { hints } = other.app.services;
