@@ -9,6 +9,9 @@
  *    snapshots: whoever sees the second sees the first, so it is in the same window or in an earlier one.
  * 3. In the same window `seq` decides: it is drawn when the entry is written, under the row lock, so the later change has the greater one.
  *
+ * A window ends behind the last transaction that it shows, however far the snapshot reaches: a crash of PostgreSQL takes all traces of
+ * those that were undone last, and gives their ids to others, whose changes are still to be told.
+ *
  * What makes it fast: `seq` is drawn after the transaction's id (their columns are in this order), so that transactions which began after a
  * snapshot have greater ones than all that it shows, `top`. They are read along the index on `seq`; the few that had begun, by their ids.
  */
@@ -163,11 +166,14 @@ function readRows(
       WITH here AS MATERIALIZED (
         SELECT begun_seq, pruned_seq,
           left(md5(concat_ws(' ', epoch, extract(epoch FROM begun_at), change_feed_cluster())), 10) AS era,
-          pg_snapshot_xmax(taken)::text::bigint AS xmax,
-          age(pg_snapshot_xmax(taken)::xid) AS ahead,
-          ARRAY(SELECT id::text::bigint FROM pg_snapshot_xip(taken) AS id ORDER BY id) AS running,
+          certain AS xmax,
+          age(pg_snapshot_xmax(taken)::xid) + (pg_snapshot_xmax(taken)::text::bigint - certain)::int AS ahead,
+          ARRAY(SELECT id::text::bigint FROM pg_snapshot_xip(taken) AS id WHERE id::text::bigint < certain ORDER BY id) AS running,
           coalesce((SELECT max(seq) FROM audit_log), 0) AS top
-        FROM change_feed, pg_current_snapshot() AS taken WHERE change_feed.id = 1
+        FROM change_feed, pg_current_snapshot() AS taken,
+          LATERAL (SELECT least(pg_snapshot_xmax(taken)::text::bigint,
+            coalesce((SELECT max(tx_id) FROM audit_log), 0) + 1) AS certain) AS bound
+        WHERE change_feed.id = 1
       ), span AS MATERIALIZED (
         SELECT era = ${era} AND xmax >= coalesce(${toXmax}::bigint, ${fromXmax}::bigint) AND ${place}::bigint >= pruned_seq AS valid,
           era IS DISTINCT FROM ${era} OR xmax < coalesce(${toXmax}::bigint, ${fromXmax}::bigint) AS restored,
