@@ -10,6 +10,7 @@ import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
 import { openSettings } from './core/settings.js';
+import { openSettling } from './core/settling.js';
 import { slowStatementLog } from './core/slow-statements.js';
 import { TYPES_WITH_TABLES, typesOfTables } from './core/tables.js';
 import type { Data } from './data/client.js';
@@ -33,9 +34,6 @@ export interface ServicesOptions {
   /** Called when PostgreSQL replaces the database in memory: what was shown until then is gone. */
   readonly onReturn?: () => void;
 }
-
-/** Within this every instance that can reach a Redis that is back has found it: see the pauses in ephemeral/. */
-const SETTLING_MS = 3_000;
 
 export interface OpenServices {
   readonly services: Services;
@@ -85,18 +83,14 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     if (data.kind === 'postgres') slowStatement(sql, durationMs);
   });
   // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
-  // For a moment after it is back, too: another instance may not be there yet, and go on writing unheard.
-  let settledAt = 0;
-  const stopSettling = ephemeral.onInterruption({
-    restored() {
-      settledAt = clock.monotonic() + SETTLING_MS;
-    },
-  });
-  const isShared = () =>
-    config.mode === 'dev' || (ephemeral.kind === 'redis' && clock.monotonic() >= settledAt);
+  const settling = openSettling(ephemeral, () => clock.monotonic());
+  const isShared = () => config.mode === 'dev' || (ephemeral.kind === 'redis' && settling.settled);
   const generations = openGenerations({ ephemeral, metrics, log, isShared });
   forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
-  const stopRaising = data.onWrite((tables) => generations.raise(typesOfTables(tables)));
+  const stopRaising = data.onWrite(async (tables) => {
+    await generations.raise(typesOfTables(tables));
+    await settling.othersKnow();
+  });
   const services: Services = {
     config,
     settings,
@@ -130,7 +124,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     async close() {
       await hints.close();
       stopRaising();
-      stopSettling();
+      settling.close();
       generations.close();
       settings.close();
       await coordination.close();
