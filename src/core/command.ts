@@ -18,6 +18,7 @@ import {
   ForbiddenError,
   IdempotencyMismatchError,
   NotFoundError,
+  PlanStaleError,
   type UserError,
   ValidationError,
 } from '../errors.js';
@@ -115,6 +116,7 @@ export const GATE_ERRORS: readonly ErrorClass[] = [
 export function errorsOf(command: Command): ReadonlySet<ErrorClass> {
   return new Set([
     ...GATE_ERRORS,
+    PlanStaleError, // not of a bulk call, which takes no plan
     ...(command.subject ? [NotFoundError] : []),
     ...(command.permission === null ? [] : [ForbiddenError]),
     ...(command.lock ? [BusyError] : []),
