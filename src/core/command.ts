@@ -2,7 +2,7 @@
  * The write gate. Every write of the system is a command, declared here, that `execute` (execute.ts) takes through the same steps:
  *
  *   validate -> replay a known key -> authorize -> prepare -> lock -> write beside
- *     -> transaction[ claim key, read, rules, write, audit, answer ] -> invalidate -> announce
+ *     -> transaction[ claim key, read, rules, write, compare with the plan, audit, answer ] -> invalidate -> announce
  *
  * - Nothing is written before the transaction, and nothing but the transaction decides: locks only order waiters.
  * - `run` is given `tx` alone. The root client inside a transaction would hang on PGlite and escape on PostgreSQL;

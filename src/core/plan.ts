@@ -16,7 +16,7 @@ import type { Json } from './json.js';
 
 /** What a run is asked for or held to. */
 export interface Plan {
-  /** Digest of the request: who asks for what. */
+  /** Who asks, and a digest of what for. */
   readonly request: string;
   /** The token that the caller gave; null: it only wants to know one. */
   readonly expected: string | null;
@@ -30,8 +30,9 @@ export async function planOf(
   { dryRun, planToken = null }: { dryRun?: boolean; planToken?: string | null },
 ): Promise<Plan | null> {
   if (!dryRun && planToken === null) return null;
-  const { hash } = await keyedRequest(viewer?.id ?? 'anonymous', 'plan', command.name, rawInput);
-  return { request: hash, expected: planToken };
+  const who = viewer?.id ?? 'anonymous'; // rows name who asked, so a plan could be another's for some commands alone
+  const { hash } = await keyedRequest(who, 'plan', command.name, rawInput);
+  return { request: `${who} ${hash}`, expected: planToken };
 }
 
 /**
@@ -48,11 +49,7 @@ export function settlePlan(
   const born = changed.filter(({ before }) => before === null).map(({ id }) => id);
   const ordinals = new Map([...new Set([...newIds, ...born])].map((id, i) => [id, `#${i}`]));
   const done = changed.filter((change) => !change.derived && change.before !== change.after);
-  const claims = quotaChanges.map(({ projectId, resource, change }) => [
-    projectId,
-    resource,
-    change,
-  ]);
+  const claims = quotaChanges.map((c) => [c.projectId, c.resource, c.change]);
   const facts = masked([request, done.map(factsOf), claims], ordinals);
   const token = createHash('sha256').update(JSON.stringify(facts)).digest('base64url');
   if (expected !== null && expected !== token) throw new PlanStaleError();
@@ -80,9 +77,9 @@ function masked(value: Json, ordinals: ReadonlyMap<string, string>): Json {
   if (Array.isArray(value)) return value.map((item) => masked(item, ordinals));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => {
-      const name = masked(key, ordinals) as string;
-      return [name, masked(part, ordinals)];
-    }),
+    Object.entries(value).map(([key, part]) => [
+      String(masked(key, ordinals)),
+      masked(part, ordinals),
+    ]),
   );
 }

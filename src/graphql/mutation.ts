@@ -113,7 +113,10 @@ export function mutationField<R extends object>(
       ...(command.permission === null ? {} : { authScopes: { signedIn: true } }),
       args: { input: t.arg({ type: Input, required: true, description: 'What to do.' }) },
       resolve: async (_root, args, context, info) => {
-        const { dryRun, idempotencyKey, planToken, ...input } = args.input as Record<string, unknown>;
+        const { dryRun, idempotencyKey, planToken, ...input } = args.input as Record<
+          string,
+          unknown
+        >;
         try {
           const answer = await execute(command, input, context, {
             dryRun: dryRun === true,
