@@ -86,17 +86,21 @@ describe('a plan', () => {
     expect(await start({ planToken: next })).toMatchObject({ virtualMachine: { hypervisorNode } });
   });
 
-  it('does not hold once its address is taken', async () => {
+  it('does not hold once its address is taken, and does while others take other ones', async () => {
     const { seed } = world;
-    const networkId = (await seed.network({ cidr: '10.7.0.0/29' })).id;
-    const attach = async () => ({
+    const networkId = (await seed.network({ cidr: '10.7.0.0/24' })).id;
+    const attach = async (more: object = {}) => ({
       virtualMachineId: (await seed.vm(stage.project)).id,
-      nic: { name: 'eth0', networkId },
+      nic: { name: 'eth0', networkId, ...more },
     });
-    const input = await attach();
-    const token = await plan('attachNetworkInterface', input);
+    const [any, certain] = [await attach(), await attach({ ipAddresses: ['10.7.0.77'] })];
+    const token = await plan('attachNetworkInterface', any);
+    const certainly = await plan('attachNetworkInterface', certain);
     await mutate(stage.admin, 'attachNetworkInterface', await attach());
-    await stale('attachNetworkInterface', input, token);
+    await stale('attachNetworkInterface', any, token);
+    expect(await apply('attachNetworkInterface', certain, certainly)).toMatchObject({
+      networkInterface: { ipAddresses: ['10.7.0.77'] },
+    });
   });
 
   it('holds while others use the quota, as long as there is room', async () => {
