@@ -204,6 +204,15 @@ export class StaleRecommendationError extends UserError {
   }
 }
 
+/** A plan that held once: what it was made from has changed, or it was made for another request. */
+export class PlanStaleError extends UserError {
+  readonly code = 'PLAN_STALE';
+  override readonly path: readonly string[] = ['planToken'];
+  constructor() {
+    super('What was planned is not what would happen now. Nothing was written; plan again.');
+  }
+}
+
 /** Where a network had room for machines, and how much. */
 export interface SubnetUse {
   readonly network: string;

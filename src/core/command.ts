@@ -2,7 +2,7 @@
  * The write gate. Every write of the system is a command, declared here, that `execute` (execute.ts) takes through the same steps:
  *
  *   validate -> replay a known key -> authorize -> prepare -> lock -> write beside
- *     -> transaction[ claim key, read, rules, write, audit, answer ] -> invalidate -> announce
+ *     -> transaction[ claim key, read, rules, write, compare with the plan, audit, answer ] -> invalidate -> announce
  *
  * - Nothing is written before the transaction, and nothing but the transaction decides: locks only order waiters.
  * - `run` is given `tx` alone. The root client inside a transaction would hang on PGlite and escape on PostgreSQL;
@@ -18,6 +18,7 @@ import {
   ForbiddenError,
   IdempotencyMismatchError,
   NotFoundError,
+  PlanStaleError,
   type UserError,
   ValidationError,
 } from '../errors.js';
@@ -115,6 +116,7 @@ export const GATE_ERRORS: readonly ErrorClass[] = [
 export function errorsOf(command: Command): ReadonlySet<ErrorClass> {
   return new Set([
     ...GATE_ERRORS,
+    PlanStaleError, // not of a bulk call, which takes no plan
     ...(command.subject ? [NotFoundError] : []),
     ...(command.permission === null ? [] : [ForbiddenError]),
     ...(command.lock ? [BusyError] : []),

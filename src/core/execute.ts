@@ -12,6 +12,7 @@ import { type Effects, splitEffects } from './effects.js';
 import { findAnswer, type KeyedRequest, keyedRequest } from './idempotency.js';
 import type { Json } from './json.js';
 import { withLocks } from './locks.js';
+import { type Plan, planOf } from './plan.js';
 import { assertDeclared, auditRefusal, explain } from './refusals.js';
 import { findUncleanText, UNCLEAN_TEXT } from './text.js';
 import { doubtAnswers } from './transact.js';
@@ -19,6 +20,8 @@ import { doubtAnswers } from './transact.js';
 export interface ExecuteOptions<R, V> {
   readonly dryRun?: boolean;
   readonly idempotencyKey?: string | null;
+  /** Of a dry run before: do what that one did, or nothing. */
+  readonly planToken?: string | null;
   /** Reads the answer inside the transaction, so that a dry run can show what would be. */
   readonly view?: (tx: Tx, result: R) => Promise<V>;
 }
@@ -27,6 +30,8 @@ export interface Answer<R, V> {
   readonly result: R;
   readonly view: V;
   readonly effects: Effects;
+  /** Of a dry run alone. */
+  readonly planToken?: string | null;
 }
 
 /** One run of a command: what the steps hand on to each other. */
@@ -38,6 +43,7 @@ export interface Execution<I extends z.ZodType, R extends object, V> {
   readonly subject: Subject;
   readonly keyed: KeyedRequest | null;
   readonly prepared: unknown;
+  readonly plan: Plan | null;
   readonly options: ExecuteOptions<R, V>;
 }
 
@@ -89,8 +95,9 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     if (target) subject = { ...subject, type: target.entity.type, id: target.id };
     subject = await findSubject(command, input, call, viewer, subject);
     requirePermission(command, viewer, subject);
+    const plan = await planOf(command, rawInput, call, options);
     const prepared = await command.prepare?.(call, input, options.dryRun === true);
-    const execution = { command, input, call, viewer, subject, keyed, prepared, options };
+    const execution = { command, input, call, viewer, subject, keyed, prepared, plan, options };
     const answer = await withLocks(execution, () => transactBeside(execution));
     done('ok');
     return answer;
@@ -129,10 +136,11 @@ async function keyOf<R extends object, V>(
   command: Command<z.ZodType, R>,
   rawInput: unknown,
   { viewer }: Call,
-  { idempotencyKey, dryRun }: ExecuteOptions<R, V>,
+  { idempotencyKey, dryRun, planToken }: ExecuteOptions<R, V>,
 ): Promise<KeyedRequest | null> {
   if (!idempotencyKey || dryRun || !viewer) return null;
-  return keyedRequest(viewer.id, idempotencyKey, command.name, rawInput);
+  const asked = planToken ? [rawInput, planToken] : rawInput;
+  return keyedRequest(viewer.id, idempotencyKey, command.name, asked);
 }
 
 /**

@@ -10,6 +10,7 @@ import type { Answer, Execution } from './execute.js';
 import { requireTerm } from './fencing.js';
 import type { ChangeHint } from './hints.js';
 import { claimKey, rememberAnswer } from './idempotency.js';
+import { settlePlan } from './plan.js';
 import { TYPES_WITH_TABLES } from './tables.js';
 
 const NONE: EntryIds = new Map();
@@ -53,7 +54,7 @@ export async function transact<I extends z.ZodType, R extends object, V>(
 /** `changed` is null when a concurrent twin had the key: then this run only answers what the twin did. */
 async function runOnce<I extends z.ZodType, R extends object, V>(
   tx: Tx,
-  { command, input, call, viewer, subject, keyed, prepared, options }: Execution<I, R, V>,
+  { command, input, call, viewer, subject, keyed, prepared, plan, options }: Execution<I, R, V>,
 ): Promise<{ answer: Answer<R, V>; changed: readonly Change[] | null; entries: EntryIds }> {
   const { services } = call;
   const { dryRun, view } = options;
@@ -67,12 +68,15 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
     return { answer: { ...(await answerOf(result)), effects }, changed: null, entries: NONE };
   }
 
-  const outcome = await command.run({ tx, viewer, now, newId, services, prepared }, input);
+  const newIds: string[] = [];
+  const context = { tx, viewer, now, newId: noting(newIds), services, prepared };
+  const outcome = await command.run(context, input);
   // An edit that changed nothing gives the row back that it was given: see updateVersioned.
   const written = outcome.changed.filter(
     ({ before, after, derived }) => derived || before !== after,
   );
   const effects = effectsOf(tx, outcome.changed, viewer);
+  const token = plan && settlePlan(plan, outcome.changed, effects, newIds);
   if (keyed) await rememberAnswer(tx, keyed, withEffects(outcome.result, effects));
   let entries: EntryIds = NONE;
   if (!dryRun) {
@@ -80,9 +84,15 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
     entries = await writeAudit(tx, call, command.name, written, unchanged, outcome.actor);
   }
   const answer = { ...(await answerOf({ ...outcome.result, ...outcome.once })), effects };
-  if (dryRun) throw new DryRunRollback(answer);
+  if (dryRun) throw new DryRunRollback({ ...answer, planToken: token });
   return { answer, changed: written, entries };
 }
+
+const noting = (made: string[]) => (): string => {
+  const id = newId();
+  made.push(id);
+  return id;
+};
 
 /**
  * Before a first answer is repeated: whoever committed it may have died, or be frozen, before it told the cache. Then it is this

@@ -17,6 +17,7 @@ import {
   NoSuitableNodeError,
   NotConfiguredError,
   NotFoundError,
+  PlanStaleError,
   PoolExhaustedError,
   ProtectedError,
   QuotaExceededError,
@@ -292,6 +293,7 @@ errorType(PoolExhaustedError, 'The storage pool has not enough room.', (t) => ({
   }),
 }));
 errorType(ProtectedError, 'The object is protected against deletion.');
+errorType(PlanStaleError, 'The request would not do what its plan says.');
 errorType(IdempotencyMismatchError, 'The idempotency key was used with another request.');
 errorType(
   InvalidCredentialsError,

@@ -1,7 +1,7 @@
 /**
  * Turns a command into a mutation field: `name(input: NameInput!): NameResult!`,
  * a union of `NamePayload` and the errors that the command declares. Expected errors become members of the union;
- * everything else goes on to the top level. Every input takes `dryRun` and `idempotencyKey`.
+ * everything else goes on to the top level. Every input takes `dryRun`, `planToken` and `idempotencyKey`.
  */
 import type { FieldMap, InputFieldMap, ObjectRef } from '@pothos/core';
 import { type Command, errorsOf } from '../core/command.js';
@@ -33,6 +33,7 @@ export interface MadeMutation<R> {
 }
 
 const MAX_KEY = 128;
+const MAX_PLAN_TOKEN = 100;
 const made = new Map<unknown, MadeMutation<never>>();
 
 /** The mutation field of a command. Throws when it has none (yet): a slip in the order of imports. */
@@ -59,6 +60,9 @@ export function mutationField<R extends object>(
         t,
         'Repeating a request with its key within 24 hours answers as the first time instead of doing it twice.',
       ),
+      planToken: t.string({
+        description: `The token of a dry run of yours with the same input: exactly what that one showed is done, or nothing (\`PLAN_STALE\`). With \`dryRun\`: says whether the plan still holds. Up to ${MAX_PLAN_TOKEN} characters.`,
+      }),
     }),
   });
 
@@ -82,6 +86,11 @@ export function mutationField<R extends object>(
       dryRun: t.exposeBoolean('dryRun', {
         description: 'True: nothing was written; this is what would have been.',
       }),
+      planToken: t.exposeString('planToken', {
+        nullable: true,
+        description:
+          'Of a dry run: send it with the same input to have exactly this done. Null otherwise, and for each object of a bulk mutation, which takes none.',
+      }),
     }),
   });
 
@@ -104,19 +113,24 @@ export function mutationField<R extends object>(
       ...(command.permission === null ? {} : { authScopes: { signedIn: true } }),
       args: { input: t.arg({ type: Input, required: true, description: 'What to do.' }) },
       resolve: async (_root, args, context, info) => {
-        const { dryRun, idempotencyKey, ...input } = args.input as Record<string, unknown>;
+        const { dryRun, idempotencyKey, planToken, ...input } = args.input as Record<
+          string,
+          unknown
+        >;
         try {
           const answer = await execute(command, input, context, {
             dryRun: dryRun === true,
             idempotencyKey: checkKey(idempotencyKey),
+            planToken: checkPlanToken(planToken),
             view: async (tx, result) => {
               const at = { steps: [], type: `${Name}Payload` };
               const [view] = await readEntities(tx, [result as R], entities, at, context, info);
               return view ?? {};
             },
           });
-          const { result, effects, view } = answer;
-          return { result, effects, dryRun: dryRun === true, entities: view } as never;
+          const { result, effects, view, planToken: token } = answer;
+          const shown = { result, effects, planToken: token, entities: view };
+          return { ...shown, dryRun: dryRun === true } as never;
         } catch (error) {
           if (error instanceof UserError) return new Refusal(error) as never;
           throw error;
@@ -147,4 +161,11 @@ export function checkKey(key: unknown): string | null {
     ['idempotencyKey'],
     `must have 1 to ${MAX_KEY} visible ASCII characters`,
   );
+}
+
+/** Throws ValidationError when it is none. That it is nobody's is told as that it is stale. */
+function checkPlanToken(token: unknown): string | null {
+  if (token === null || token === undefined) return null;
+  if (typeof token === 'string' && token.length > 0 && token.length <= MAX_PLAN_TOKEN) return token;
+  throw ValidationError.of(['planToken'], `must have 1 to ${MAX_PLAN_TOKEN} characters`);
 }

@@ -10,6 +10,7 @@ export interface Payload<R> {
   readonly result: R;
   readonly dryRun: boolean;
   readonly effects: Effects;
+  readonly planToken?: string | null | undefined;
   /** Entities read inside the transaction, by payload field. */
   readonly entities: Entities;
 }
