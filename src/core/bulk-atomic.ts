@@ -16,7 +16,7 @@ import { requireTerm } from './fencing.js';
 import { claimKey, findAnswer, rememberAnswer } from './idempotency.js';
 import { busy, holding } from './locks.js';
 import { assertDeclared, auditRefusal, explain } from './refusals.js';
-import { announce, DryRunRollback, followUp } from './transact.js';
+import { announce, DryRunRollback, doubtAnswers, followUp } from './transact.js';
 
 /** What is kept with the idempotency key. */
 interface Known<R> {
@@ -34,6 +34,7 @@ export async function doTogether<R extends object, V>(
   const { data, clock } = call.services;
   const known = keyed && (await findAnswer(data.db, keyed, clock.now()));
   if (known) {
+    await doubtAnswers(call);
     const { ids, results } = known.result as unknown as Known<R>;
     return allKnown(ids, results, (kept) => view(data.db, kept));
   }
@@ -83,7 +84,7 @@ async function transactAll<R extends object, V>(
     );
     for (const [i, { input, prepared }] of items.entries())
       await followUp(command, call, (ran.outcomes[i] as Outcome<R>).result, prepared, input);
-  }
+  } else await doubtAnswers(call);
   return ran.answer;
 }
 

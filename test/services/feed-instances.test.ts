@@ -6,6 +6,7 @@ import { openData } from '../../src/data/open.js';
 import { ephemeralKeys } from '../../src/ephemeral/keys.js';
 import { graphql } from '../gen/gql.js';
 import { createTestApp, postgresConfig, type TestApp } from '../support/app.js';
+import { bulk } from '../support/bulk.js';
 import type { Client } from '../support/client.js';
 import { createStage, mutate, type Stage } from '../support/mutations.js';
 import { until } from '../support/until.js';
@@ -84,28 +85,55 @@ describe('a change that another instance made and could not announce', () => {
     expect(generations[0]).not.toBe(before);
   });
 
-  it('shows in what is read after the answer to its repeat here, although nobody told the cache', async () => {
-    const apart = await openData(config, silent); // writes of others are not heard on its connections
-    const third = await createTestApp({ data: apart });
-    try {
-      const there = await third.signIn('stage-admin');
-      const names = async () => {
-        const { data } = await there.answer<{ clusters: { nodes: { name: string }[] } }, never>(
-          '{ clusters { nodes { name } } }',
-        );
-        return data?.clusters.nodes.map(({ name }) => name);
-      };
-      const request = { name: 'told-by-repeat', idempotencyKey: 'told-by-repeat' };
-      await names();
-      await mutate(stage.admin, 'createCluster', request);
-      expect(await names()).not.toContain('told-by-repeat');
-      await mutate(there, 'createCluster', request);
-      expect(await names()).toContain('told-by-repeat');
-    } finally {
-      await third.stop();
-      await apart.close();
-    }
-  });
+  const REPEATS: readonly [string, string, (client: Client, id: string) => Promise<unknown>][] = [
+    [
+      'a single one',
+      'told-by-repeat',
+      (client) =>
+        mutate(client, 'createCluster', {
+          name: 'told-by-repeat',
+          idempotencyKey: 'told-by-repeat',
+        }),
+    ],
+    [
+      'all or nothing of many',
+      'told-by-bulk',
+      (client, id) =>
+        bulk(client, 'bulkLabelVirtualMachines', {
+          ids: [id],
+          mode: 'ATOMIC',
+          set: { told: 'told-by-bulk' },
+          idempotencyKey: 'told-by-bulk',
+        }),
+    ],
+  ];
+
+  it.each(REPEATS)(
+    'shows in what is read after the answer to its repeat here, although nobody told the cache: %s',
+    async (_what, word, request) => {
+      const apart = await openData(config, silent); // writes of others are not heard on its connections
+      const third = await createTestApp({ data: apart });
+      try {
+        const there = await third.signIn('stage-admin');
+        const vm = await one.seed.vm(stage.project);
+        const read = async () => {
+          const { data } = await there.answer<object, { id: string }>(
+            'query ($id: ID!) { clusters { nodes { name } } virtualMachine(id: $id) { labels } }',
+            { id: vm.id },
+          );
+          return JSON.stringify(data);
+        };
+        await read();
+        await request(stage.admin, vm.id);
+        expect(await read()).not.toContain(word);
+        await request(there, vm.id);
+        expect(await read()).toContain(word);
+      } finally {
+        await third.stop();
+        await apart.close();
+      }
+    },
+  );
 
   it('is not repeated when its announcement arrives after all', async () => {
     const vm = await one.seed.vm(stage.project);
