@@ -12,14 +12,6 @@ import { newId } from '../ids.js';
 import type { Logger } from '../log.js';
 import type { Metrics } from './metrics.js';
 
-/** Throws what the port throws; then some may have been replaced. */
-export async function bumpGenerations(
-  ephemeral: Ephemeral,
-  types: ReadonlySet<string>,
-): Promise<void> {
-  await Promise.all([...types].map((type) => replace(ephemeral, type)));
-}
-
 async function replace(ephemeral: Ephemeral, type: string): Promise<string> {
   const mark = newId();
   await ephemeral.set(ephemeralKeys.generation(type), mark, ephemeralTtlMs.generation);
@@ -67,7 +59,7 @@ export function openGenerations({
     if (types.size === 0) return;
     const all = new Set([...types, ...owed]);
     try {
-      await bumpGenerations(ephemeral, all);
+      await Promise.all([...all].map((type) => replace(ephemeral, type)));
       for (const type of all) owed.delete(type);
     } catch (err) {
       for (const type of all) owed.add(type);

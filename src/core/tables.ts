@@ -37,5 +37,5 @@ export function typesOfTable(table: string): readonly string[] | null {
 }
 
 export function typesOfTables(tables: ReadonlySet<string>): Set<string> {
-  return new Set([...tables].flatMap((table) => TYPES[table] ?? []));
+  return new Set([...tables].flatMap((table) => typesOfTable(table) ?? []));
 }

@@ -25,12 +25,12 @@ export interface Granted {
 }
 
 /** What the service role should be able to do with a table or sequence. */
-export function privilegesOn({ name, kind }: Pick<Granted, 'name' | 'kind'>): readonly string[] {
+function privilegesOn({ name, kind }: Pick<Granted, 'name' | 'kind'>): readonly string[] {
   return kind === 'sequence' ? ['USAGE'] : (LESS[name] ?? DAILY);
 }
 
 /** The statements that make it so; none when it is. */
-export function correctionsOf(role: string, granted: readonly Granted[]): string[] {
+function correctionsOf(role: string, granted: readonly Granted[]): string[] {
   const to = pg.escapeIdentifier(role);
   return granted.flatMap((relation) => {
     const wanted = privilegesOn(relation);

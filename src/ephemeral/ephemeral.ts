@@ -33,9 +33,7 @@ export interface Ephemeral {
   set(key: string, value: string, ttlMs: number): Promise<void>;
   /** True when there was something to delete. */
   delete(key: string): Promise<boolean>;
-  /** Adds one and returns the new value; a new key starts at 1 and lives for `ttlMs` from then on. */
-  increment(key: string, ttlMs: number): Promise<number>;
-  /** As `increment`, and tells the rest of the counter's life. */
+  /** Adds one; a new key starts at 1 and lives for `ttlMs` from then on. */
   count(key: string, ttlMs: number): Promise<Counted>;
   /** Tells everybody who listens now; nobody else ever hears of it. */
   publish(channel: string, message: string): Promise<void>;

@@ -28,7 +28,6 @@ export function openInProcessEphemeral(): Ephemeral {
       values.delete(key);
       return wasThere;
     },
-    increment: async (key, ttlMs) => count(key, ttlMs).count,
     count: async (key, ttlMs) => count(key, ttlMs),
     async publish(channel, message) {
       bus.emit(channel, message);

@@ -174,7 +174,6 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
           return value === undefined ? unknown() : value !== null;
         },
       ),
-    increment: async (key, ttlMs) => (await counted(key, ttlMs)).count,
     count: counted,
     publish: (channel, message) =>
       or(

@@ -7,7 +7,7 @@ import { EphemeralUnavailableError } from '../../src/ephemeral/errors.js';
 import { ephemeralKeys } from '../../src/ephemeral/keys.js';
 import { openEphemeral } from '../../src/ephemeral/open.js';
 import { createLogger } from '../../src/log.js';
-import { redisConfig, type redisOptions } from '../support/redis-config.js';
+import { healed, lost, redisConfig, type redisOptions } from '../support/redis-config.js';
 import { type RedisHandle, startRedis } from '../support/services/redis.js';
 import { until } from '../support/until.js';
 
@@ -22,9 +22,6 @@ beforeAll(async () => {
   server = await startRedis();
 });
 afterAll(() => server.dispose());
-
-const healed = (ephemeral: Ephemeral) => until('Redis is in use', () => !ephemeral.degraded);
-const lost = (ephemeral: Ephemeral) => until('Redis is away', () => ephemeral.degraded);
 
 describe('the port', () => {
   const opened: Ephemeral[] = [];

@@ -10,7 +10,7 @@ import type { Ephemeral } from '../../src/ephemeral/ephemeral.js';
 import { createTestApp, openTestData, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { mutate } from '../support/mutations.js';
-import { redisOptions } from '../support/redis-config.js';
+import { healed, lost, redisOptions } from '../support/redis-config.js';
 import { type RedisHandle, startRedis } from '../support/services/redis.js';
 import { createTestAgent, type TestAgent } from '../support/test-agent.js';
 import { until } from '../support/until.js';
@@ -23,9 +23,6 @@ beforeAll(async () => {
   server = await startRedis();
 });
 afterAll(() => server.dispose());
-
-const healed = (ephemeral: Ephemeral) => until('Redis is in use', () => !ephemeral.degraded);
-const lost = (ephemeral: Ephemeral) => until('Redis is away', () => ephemeral.degraded);
 
 describe('an instance', () => {
   let data: Data;

@@ -26,7 +26,7 @@ export const seesSettings = (viewer: Viewer | null): boolean =>
   viewer !== null && may(viewer, PERMISSION, null);
 
 /** The setting as it counts on this instance. */
-export function showSetting({ config, settings }: Services, entry: Entry): ShownSetting {
+function showSetting({ config, settings }: Services, entry: Entry): ShownSetting {
   const { path, key } = entry;
   const stored = settings.known()?.get(path);
   const own = settings.applied().has(path) ? null : ownSource(settings.own, entry);
