@@ -7,7 +7,7 @@ import { openData } from '../../src/data/open.js';
 import { createLogger } from '../../src/log.js';
 import { type Client, createClient } from './client.js';
 import { createSeed, type Seed } from './seed.js';
-import { sharedPostgres } from './services/postgres.js';
+import { MIGRATED, sharedPostgres } from './services/postgres.js';
 
 export interface TestApp {
   readonly app: App;
@@ -27,7 +27,7 @@ export interface TestApp {
 export interface TestAppOptions {
   readonly config?: ConfigOverrides;
   readonly clock?: Clock;
-  /** 'postgres': a database of its own on the shared real server. */
+  /** A database of its own: on the shared real server (the default, and a third cheaper), or in this process as with --dev. */
   readonly on?: 'memory' | 'postgres';
   /** A database that outlives the app, e.g. to start a second app on it. */
   readonly data?: Data;
@@ -53,9 +53,9 @@ export async function openTestData(on: 'memory' | 'postgres'): Promise<Data> {
   return openData(await postgresConfig(), log);
 }
 
-/** The configuration of a production app on a new database of the shared server. */
+/** The configuration of a production app on a new database of the shared server, migrated as above. */
 export async function postgresConfig(overrides: ConfigOverrides = {}) {
-  return configOn(await sharedPostgres().createDatabase(), overrides);
+  return configOn(await sharedPostgres().copyDatabase(MIGRATED), overrides);
 }
 
 /** The same on a database that is there. */
@@ -80,7 +80,7 @@ export function configOn(database: string, overrides: ConfigOverrides = {}) {
 }
 
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const data = options.data ?? (await openTestData(options.on ?? 'memory'));
+  const data = options.data ?? (await openTestData(options.on ?? 'postgres'));
   const limits = { ...UNLIMITED, ...options.config?.limits };
   const config = defaultConfig({
     mode: 'dev',

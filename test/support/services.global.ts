@@ -3,13 +3,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { defaultConfig } from '../../src/config/load.js';
+import { runMigrations } from '../../src/data/migrate.js';
 import { SEEN_FILE } from './declared-errors.js';
-import { startPostgres } from './services/postgres.js';
+import { MIGRATED, startPostgres } from './services/postgres.js';
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startPostgres();
   const { host, port, user, password } = server;
   project.provide('postgres', { host, port, user, password });
+  const database = await server.createDatabase(MIGRATED);
+  const { database: defaults } = defaultConfig({ mode: 'production' });
+  await runMigrations({ ...defaults, host, port, user, password, database });
   const folder = mkdtempSync(join(tmpdir(), 'quantix-tests-'));
   process.env[SEEN_FILE] ??= join(folder, 'declared-errors');
   writeFileSync(process.env[SEEN_FILE], '', { flag: 'a' });

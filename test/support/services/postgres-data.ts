@@ -17,6 +17,7 @@ const INITDB_OPTIONS = [
   '--auth=scram-sha-256',
   '--encoding=UTF8',
   '--locale=C',
+  '--lc-ctype=C.UTF-8', // sorts bytes, and knows upper and lower case beyond ASCII
   '--no-sync',
 ];
 

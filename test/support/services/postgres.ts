@@ -24,9 +24,14 @@ export interface PostgresAddress {
 export interface Databases {
   /** Creates an empty UTF-8 database, with a fresh name when none is given, and returns its name. */
   createDatabase(name?: string): Promise<string>;
+  /** Creates a copy of this one, to which nobody is connected, and returns its name. */
+  copyDatabase(template: string): Promise<string>;
   /** Drops it, cutting off whoever is still connected. A database that is not there is fine. */
   dropDatabase(name: string): Promise<void>;
 }
+
+/** On the shared server: a migrated database to be copied, for whoever does not test the migrating itself. */
+export const MIGRATED = 'migrated';
 
 export type SharedPostgres = PostgresAddress & Databases;
 export type PostgresHandle = ServerHandle & PostgresAddress & Databases;
@@ -81,12 +86,16 @@ async function execute(address: PostgresAddress, statement: string): Promise<unk
 }
 
 function databases(address: PostgresAddress): Databases {
+  const create = async (name: string, template: string): Promise<string> => {
+    const [made, from] = [name, template].map(pg.escapeIdentifier);
+    await execute(address, `CREATE DATABASE ${made} TEMPLATE ${from}`);
+    return name;
+  };
+  const freshName = (): string => `test_${randomBytes(8).toString('hex')}`;
   return {
-    async createDatabase(name = `test_${randomBytes(8).toString('hex')}`) {
-      // template0, because template1 cannot be copied while anybody is connected to it.
-      await execute(address, `CREATE DATABASE ${pg.escapeIdentifier(name)} TEMPLATE template0`);
-      return name;
-    },
+    // template0, because template1 cannot be copied while anybody is connected to it.
+    createDatabase: (name = freshName()) => create(name, 'template0'),
+    copyDatabase: (template) => create(freshName(), template),
     async dropDatabase(name) {
       const identifier = pg.escapeIdentifier(name);
       await execute(address, `DROP DATABASE IF EXISTS ${identifier} WITH (FORCE)`);
