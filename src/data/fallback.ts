@@ -63,6 +63,9 @@ export function withReturn(options: FallbackOptions): Data {
     get persistent() {
       return current.persistent;
     },
+    get available() {
+      return current.available;
+    },
     get db() {
       return current.db;
     },
