@@ -180,7 +180,7 @@ function degradations({
   if (config.mode === 'dev') return unusable;
   const alone = coordination.kind === 'in-process' || !coordination.available();
   return [
-    ...(data.kind === 'memory' ? ['postgres'] : []),
+    ...(data.kind === 'memory' || !data.available ? ['postgres'] : []),
     ...(alone ? ['etcd'] : []),
     ...(ephemeral.degraded ? ['redis'] : []),
     ...unusable,

@@ -49,7 +49,7 @@ export const etcd = {
     request_timeout: duration({
       default: '2s',
       min: '50ms',
-      description: 'Longest wait for an answer. Changes that need a lock are refused after it.',
+      description: 'Longest wait for an answer. Changes are refused after it.',
     }),
     lease_ttl: duration({
       default: '10s',

@@ -14,7 +14,7 @@ import type { Outcome } from './command.js';
 import { type Effects, effectsOf, NO_EFFECTS, splitEffects, withEffects } from './effects.js';
 import { requireTerm } from './fencing.js';
 import { claimKey, findAnswer, rememberAnswer } from './idempotency.js';
-import { busy, holding } from './locks.js';
+import { busy, holding, locksOf } from './locks.js';
 import { assertDeclared, auditRefusal, explain } from './refusals.js';
 import { announce, DryRunRollback, doubtAnswers, followUp } from './transact.js';
 
@@ -45,9 +45,7 @@ export async function doTogether<R extends object, V>(
   }
   const items = await admit(execution, ids);
   const admitted = items.filter((item) => !item.barred);
-  const locks = new Map(
-    admitted.flatMap((i) => (command.lock?.(i.input) ?? []).map((l) => [l, i])),
-  );
+  const locks = new Map(admitted.flatMap((i) => locksOf(command, i.input).map((l) => [l, i])));
   const holder = `${viewer.name}: ${command.name}`;
   try {
     return await holding([...locks.keys()], holder, call, () => transactAll(execution, items));

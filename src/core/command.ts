@@ -85,7 +85,12 @@ export interface CommandSpec<I extends z.ZodType, R extends object, P> {
   readonly input: I;
   /** Beyond the errors that its other parts bring about: see `errorsOf`. */
   readonly errors: readonly ErrorClass[];
+  /**
+   * What to lock, where that is not the subject: creations lock the name that they claim (`nameLock` in locks.ts).
+   * A command that locks nothing says why in `unlocked`.
+   */
   lock?(input: z.output<I>): readonly string[];
+  readonly unlocked?: string;
   /** Slow work (hashing, reading another system) that must not happen in the transaction. Without side effects, at least in a dry run. */
   prepare?(call: Call, input: z.output<I>, dryRun: boolean): Promise<P>;
   /** For what is kept outside of the database; instead of `prepare`. */
@@ -119,7 +124,7 @@ export function errorsOf(command: Command): ReadonlySet<ErrorClass> {
     PlanStaleError, // not of a bulk call, which takes no plan
     ...(command.subject ? [NotFoundError] : []),
     ...(command.permission === null ? [] : [ForbiddenError]),
-    ...(command.lock ? [BusyError] : []),
+    ...(command.unlocked === undefined ? [BusyError] : []),
     ...command.errors,
   ]);
 }
@@ -127,5 +132,9 @@ export function errorsOf(command: Command): ReadonlySet<ErrorClass> {
 export function defineCommand<I extends z.ZodType, R extends object, P = undefined>(
   spec: CommandSpec<I, R, P>,
 ): Command<I, R> {
+  const { name, subject, lock, unlocked } = spec;
+  if (!subject && !lock && unlocked === undefined)
+    throw new Error(`${name} locks nothing, and does not say why`);
+  if (lock && unlocked !== undefined) throw new Error(`${name} locks something, or it does not`);
   return spec as unknown as Command<I, R>;
 }

@@ -2,8 +2,29 @@
 import type { z } from 'zod';
 import { type Lock, LockBusyError } from '../coordination/coordination.js';
 import { BusyError } from '../errors.js';
+import type { Command } from './command.js';
 import type { Call } from './context.js';
+import type { Entity } from './entity.js';
 import type { Execution } from './execute.js';
+
+/** Of an object. Those of one table share the namespace: a machine in the bin is the machine that it was before. */
+const objectLock = ({ model }: Pick<Entity, 'model'>, id: string): string => `${model}/${id}`;
+
+/** Of a name that a creation claims, within an object or everywhere: who comes second finds it taken, and does not work in vain. */
+export const nameLock = ({ model }: Pick<Entity, 'model'>, name: string, within = 'all'): string =>
+  `${model}/${within}/${name}`;
+
+/** What a command holds while it is carried out. */
+export function locksOf<I extends z.ZodType, R extends object>(
+  command: Command<I, R>,
+  input: z.output<I>,
+): readonly string[] {
+  if (command.unlocked !== undefined) return [];
+  if (command.lock) return command.lock(input);
+  const target = command.subject?.(input);
+  if (!target) throw new Error(`${command.name} was given nothing to lock`);
+  return [objectLock(target.entity, target.id)];
+}
 
 /** Holds the command's locks during `work`. */
 export async function withLocks<I extends z.ZodType, R extends object, V, T>(
@@ -12,7 +33,7 @@ export async function withLocks<I extends z.ZodType, R extends object, V, T>(
 ): Promise<T> {
   const holder = `${viewer.name}: ${command.name}`;
   try {
-    return await holding(command.lock?.(input) ?? [], holder, call, work);
+    return await holding(locksOf(command, input), holder, call, work);
   } catch (error) {
     throw error instanceof LockBusyError ? busy(error) : error;
   }

@@ -4,6 +4,7 @@ import { PrismaClient } from '../gen/client/client.js';
 import type { Logger } from '../log.js';
 import type { Data, PoolState } from './client.js';
 import type { Gate } from './gate.js';
+import { Heartbeat } from './heartbeat.js';
 import { StatementLog, watchStatements } from './statements.js';
 import { transactionRunner } from './transaction.js';
 
@@ -30,7 +31,9 @@ export const TRANSACTION_TIMEOUT_MS = 20_000;
 
 export function assemble(parts: Parts): Data {
   const { kind, gate, log } = parts;
-  const statementLog = new StatementLog();
+  // What is in this process does not go away.
+  const heartbeat = kind === 'postgres' ? new Heartbeat({ ping: parts.ping, log }) : undefined;
+  const statementLog = new StatementLog(heartbeat);
   const db = new PrismaClient({
     adapter: watchStatements(parts.adapter, statementLog),
     queryPlanCacheMaxSize: PLAN_CACHE_SIZE,
@@ -39,6 +42,7 @@ export function assemble(parts: Parts): Data {
   });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
+    heartbeat?.stop();
     gate.close();
     await gate.empty();
     await statementLog.close();
@@ -48,6 +52,9 @@ export function assemble(parts: Parts): Data {
   return {
     kind,
     persistent: kind === 'postgres',
+    get available() {
+      return heartbeat?.available ?? true;
+    },
     db,
     transaction: transactionRunner({ db, gate, log }),
     statements: () => statementLog.count,

@@ -35,6 +35,8 @@ export interface Data {
   readonly kind: 'postgres' | 'memory';
   /** Whether what is written survives the process. */
   readonly persistent: boolean;
+  /** Whether the database answers now, as far as is known. */
+  readonly available: boolean;
   /** Read it at each use, never keep it: it is replaced when a fallback returns to PostgreSQL. */
   readonly db: Db;
   /**

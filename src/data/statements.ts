@@ -12,6 +12,7 @@ import {
   isEndedSession,
   TransactionAbortedError,
 } from './errors.js';
+import type { Heartbeat } from './heartbeat.js';
 import { tablesWritten } from './writes.js';
 
 type Adapter = Awaited<ReturnType<SqlDriverAdapterFactory['connect']>>;
@@ -20,12 +21,18 @@ type Query = Parameters<Adapter['queryRaw']>[0];
 
 /** Counts statements, tells listeners of them and of what was written, and knows when none runs. */
 export class StatementLog {
+  /** Told of statements that were answered, if only by an error, and of connections that failed. */
+  readonly #health: Pick<Heartbeat, 'answered' | 'failed'> | undefined;
   readonly #listeners = new Set<StatementListener>();
   readonly #writeListeners = new Set<WriteListener>();
   readonly #onIdle: (() => void)[] = [];
   #count = 0;
   #running = 0;
   #closed = false;
+
+  constructor(health?: Pick<Heartbeat, 'answered' | 'failed'>) {
+    this.#health = health;
+  }
 
   get count(): number {
     return this.#count;
@@ -73,9 +80,12 @@ export class StatementLog {
     this.#count += 1;
     const start = performance.now();
     try {
-      return await this.track(send);
+      const answer = await this.track(send);
+      this.#health?.answered();
+      return answer;
     } catch (error) {
       if (!isConnectionFailure(error)) throw error;
+      this.#health?.failed();
       throw new DataUnavailableError('connection', 'The connection to the database failed.', {
         cause: error,
       });

@@ -189,7 +189,7 @@ describe('all or none', () => {
     const { limits } = world.app.services.config;
     const config = { limits: { ...limits, lockWaitMs: 50 } };
     const hasty = await createTestApp({ data: world.data, clock, config });
-    const held = await hasty.app.services.coordination.lock(`vm/${machines[1]?.uuid}`, {
+    const held = await hasty.app.services.coordination.lock(`virtualMachine/${machines[1]?.uuid}`, {
       holder: 'somebody',
       waitMs: 0,
     });

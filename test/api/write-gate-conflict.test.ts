@@ -217,7 +217,10 @@ describe('a lock that somebody else holds', () => {
   it('is waited for, but not for ever, and then it says who holds it', async () => {
     const vm = await world.seed.vm(stage.project);
     const { coordination } = world.app.services;
-    const lock = await coordination.lock(`vm/${vm.uuid}`, { holder: 'a test', waitMs: 0 });
+    const lock = await coordination.lock(`virtualMachine/${vm.uuid}`, {
+      holder: 'a test',
+      waitMs: 0,
+    });
     const started = performance.now();
     const answer = await rename(vm, 'late');
     expect(performance.now() - started).toBeGreaterThanOrEqual(LOCK_WAIT_MS - 5);
@@ -235,7 +238,10 @@ describe('a lock that somebody else holds', () => {
   it('is handed on in the order in which it was asked for', async () => {
     const vm = await world.seed.vm(stage.project);
     const { coordination } = world.app.services;
-    const lock = await coordination.lock(`vm/${vm.uuid}`, { holder: 'a test', waitMs: 0 });
+    const lock = await coordination.lock(`virtualMachine/${vm.uuid}`, {
+      holder: 'a test',
+      waitMs: 0,
+    });
     const asked = vi.spyOn(coordination, 'lock');
     const edits: Promise<unknown>[] = [];
     for (const word of ['one', 'two', 'three']) {
@@ -258,14 +264,17 @@ describe('a lock that somebody else holds', () => {
     const answer = await mutate(stage.admin, 'pauseVirtualMachine', { id: vm.id });
     expect(answer).toMatchObject({ code: 'INVALID_STATE' });
     const request = { holder: 'a test', waitMs: 0 };
-    const lock = await world.app.services.coordination.lock(`vm/${vm.uuid}`, request);
+    const lock = await world.app.services.coordination.lock(`virtualMachine/${vm.uuid}`, request);
     await lock.release();
   });
 
   it('on one machine is in nobody’s way on another', async () => {
     const [one, other] = [await world.seed.vm(stage.project), await world.seed.vm(stage.project)];
     const { coordination } = world.app.services;
-    const lock = await coordination.lock(`vm/${one.uuid}`, { holder: 'a test', waitMs: 0 });
+    const lock = await coordination.lock(`virtualMachine/${one.uuid}`, {
+      holder: 'a test',
+      waitMs: 0,
+    });
     expect(await rename(other, 'free')).toMatchObject({ dryRun: false });
     await lock.release();
   });

@@ -8,6 +8,7 @@ export const FLOORS: Readonly<Record<string, number>> = {
   'clock.ts': 0,
   'ids.ts': 0,
   'version.ts': 0,
+  'stand-in.ts': 0,
   data: 1,
   coordination: 1,
   ephemeral: 1,

@@ -21,7 +21,7 @@ beforeAll(async () => {
   installation = await install(
     {
       server: { request_timeout: '2s' },
-      database: { connect_timeout: '500ms', statement_timeout: '1s' },
+      database: { connect_timeout: '2s', statement_timeout: '1s' },
     },
     postgres,
   );
@@ -59,6 +59,12 @@ function keepWriting(prefix: string) {
   };
 }
 
+const degraded = async (): Promise<unknown[]> => {
+  const { extensions } = await ada.answer('{ __typename }');
+  return (extensions.degraded as unknown[] | undefined) ?? [];
+};
+const missing = async () => (await figures(served.url)).get('quantix_degraded{server="postgres"}');
+
 const stored = async (prefix: string) => {
   const rows = await query<{ name: string }>(
     postgres,
@@ -94,7 +100,9 @@ describe.each([
         obstacles: ['the database does not answer'],
       });
       expect((await fetch(`${served.url}/healthz`)).status).toBe(200);
-      expect((await fetch(`${served.url}/metrics`)).status).toBe(200);
+      await until('every answer says so', async () => (await degraded()).includes('postgres'));
+      expect((await readiness(served.url)).degraded).toContain('postgres');
+      expect(await missing()).toBe(1);
       const { errors } = await served
         .client('qxa_has_to_be_looked_up')
         .answer('{ viewer { name } }');
@@ -104,6 +112,8 @@ describe.each([
       await comeBack();
     }
     await until('ready again', async () => (await readiness(served.url)).ready, 60_000);
+    await until('no answer says so', async () => !(await degraded()).includes('postgres'));
+    expect(await missing()).toBe(0);
     const before = writer.acknowledged.length;
     await until('writing goes on', () => writer.acknowledged.length > before + 5, 60_000);
     await writer.stop();

@@ -14,6 +14,7 @@ import { createTestApp } from '../support/app.js';
 import { startEtcd } from '../support/services/etcd.js';
 import { freePorts } from '../support/services/ports.js';
 import type { ServerHandle } from '../support/services/server.js';
+import { createTestAgent } from '../support/test-agent.js';
 import { until } from '../support/until.js';
 import { connectionTo, LEASE_MS, surroundings } from './etcd-fixtures.js';
 
@@ -101,7 +102,7 @@ describe.each([
   });
 });
 
-it('callers are told: what needs a lock is UNAVAILABLE, reads go on, and it says what is missing', async () => {
+it('callers are told: changes are UNAVAILABLE, reads, sign-ins and reports go on, and it says what is missing', async () => {
   const config = {
     mode: 'production',
     etcd: {
@@ -113,6 +114,7 @@ it('callers are told: what needs a lock is UNAVAILABLE, reads go on, and it says
   await world.seed.user('ADMIN', { username: 'ada' });
   const ada = await world.signIn('ada');
   const cluster = await world.seed.cluster();
+  const agent = await createTestAgent(world, await world.seed.node(cluster));
   const update = (description: string) =>
     ada.answer(
       `mutation ($input: UpdateClusterInput!) {
@@ -135,6 +137,12 @@ it('callers are told: what needs a lock is UNAVAILABLE, reads go on, and it says
   etcd.pause();
   const { errors } = await update('meanwhile');
   expect(errors[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+  const created = await ada.answer(
+    'mutation { createCluster(input: { name: "claimed" }) { __typename } }',
+  );
+  expect(created.errors[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE' });
+  expect(await world.signIn('ada')).toHaveProperty('token', expect.any(String));
+  expect(await agent.report()).toMatchObject({ accepted: true });
   await until('it says so', async () => (await degraded()).includes('etcd'));
   expect(await missing()).toBe('1');
   const answer = await ada.answer('{ clusters { totalCount } }');

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defineCommand, type Outcome, type RunContext } from '../../core/command.js';
 import { delegateOf, findEntity, requireVisible } from '../../core/entity.js';
 import { idOf, name, optional } from '../../core/input.js';
+import { nameLock } from '../../core/locks.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import { NotFoundError, ValidationError } from '../../errors.js';
 import type { Alert } from '../../gen/client/client.js';
@@ -67,6 +68,9 @@ export const raiseAlert = defineCommand({
     kind: optional(name),
   }),
   errors: [NotFoundError],
+  lock: ({ kind = 'manual', sourceId }) => [
+    nameLock(AlertEntity, kind, sourceId && decodeGlobalId(sourceId)?.id),
+  ],
   label: (input) => input.title,
   async run({ tx, viewer, now, newId }, { sourceId, message = '', kind = 'manual', ...fields }) {
     const source = await findSource();

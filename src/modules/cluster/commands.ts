@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
+import { nameLock } from '../../core/locks.js';
 import { usesOf } from '../../core/usage.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
 import { AlreadyExistsError, InUseError } from '../../errors.js';
@@ -23,6 +24,7 @@ export const createCluster = defineCommand({
   permission: 'cluster:create',
   input: z.object({ name, ...settings }),
   errors: [AlreadyExistsError],
+  lock: ({ name }) => [nameLock(ClusterEntity, name)],
   label: (input) => input.name,
   async run({ tx, newId }, input) {
     const after = await tx.cluster.create({
@@ -47,7 +49,6 @@ export const updateCluster = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError],
-  lock: (input) => [`cluster/${input.id}`],
   async run({ tx }, { id, expectedVersion, ...fields }) {
     const before = await readForEdit<Cluster>(tx, ClusterEntity, id, expectedVersion);
     const after = await updateVersioned(tx, ClusterEntity, before, present(fields));
@@ -62,7 +63,6 @@ export const deleteCluster = defineCommand({
   subject,
   input: z.object({ id: idOf('Cluster'), expectedVersion: version }),
   errors: [InUseError],
-  lock: (input) => [`cluster/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<Cluster>(tx, ClusterEntity, id, expectedVersion);
     const within = { clusterId: id };

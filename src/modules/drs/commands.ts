@@ -14,7 +14,6 @@ import { allowedDecisions, DRS_OPERATIONS, requireDecision, staleness } from './
 const resourceType = 'DrsRecommendation';
 const subject = (input: { id: string }) => ({ entity: DrsRecommendationEntity, id: input.id });
 const input = z.object({ id: idOf('DrsRecommendation') });
-const lock = ({ id }: { id: string }) => [`drs/${id}`];
 
 const read = ({ tx }: RunContext, id: string) =>
   readForEdit<DrsRecommendation>(tx, DrsRecommendationEntity, id);
@@ -27,7 +26,6 @@ function decision(operation: 'APPROVE' | 'REJECT', name: string) {
     subject,
     input,
     errors: [InvalidStateError],
-    lock,
     async run(context, { id }) {
       const before = await read(context, id);
       const status = DRS_OPERATIONS[operation];
@@ -50,7 +48,6 @@ export const applyDrsRecommendation = defineCommand({
   subject,
   input,
   errors: [InvalidStateError, StaleRecommendationError],
-  lock,
   async run(context, { id }) {
     const { tx, now, viewer } = context;
     const before = await read(context, id);

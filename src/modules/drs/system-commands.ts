@@ -20,7 +20,6 @@ export const expireDrsRecommendation = defineCommand({
   subject: (input: { id: string }) => ({ entity: DrsRecommendationEntity, id: input.id }),
   input: z.object({ id: z.uuid() }),
   errors: [],
-  lock: ({ id }) => [`drs/${id}`],
   audit: 'changes',
   async run({ tx, now, services }, { id }) {
     const before = await readForEdit<DrsRecommendation>(tx, DrsRecommendationEntity, id);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
+import { nameLock } from '../../core/locks.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import {
   AlreadyExistsError,
@@ -63,6 +64,7 @@ export const registerImage = defineCommand({
     ...facts,
   }),
   errors: [AlreadyExistsError, InvalidStateError, NoSuitableNodeError],
+  lock: ({ name, projectId }) => [nameLock(ImageEntity, name, projectId)],
   label: (input) => input.name,
   async run(context, { projectId = null, poolId, ...input }) {
     const { tx, viewer, newId, services } = context;
@@ -125,7 +127,6 @@ export const updateImage = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError],
-  lock: (input) => [`image/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion, ...fields }) {
     await requireVisible(tx, ImageEntity, viewer, id);
     const before = await readForEdit<Image>(tx, ImageEntity, id, expectedVersion);

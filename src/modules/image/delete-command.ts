@@ -28,7 +28,6 @@ export const deleteImage = defineCommand({
   subject: (input: { id: string }) => ({ entity: ImageEntity, id: input.id }),
   input: z.object({ id: idOf('Image'), expectedVersion: version }),
   errors: [InUseError, InvalidStateError, NoSuitableNodeError],
-  lock: (input) => [`image/${input.id}`],
   async run(context, { id, expectedVersion }) {
     const { tx, services } = context;
     const before = await readForEdit<Image>(tx, ImageEntity, id, expectedVersion);

@@ -67,7 +67,6 @@ export const publishImage = defineCommand({
   subject: ({ id }: { id: string }) => ({ entity: ImageEntity, id }),
   input,
   errors: [],
-  lock: ({ id }) => [`image/${id}`],
   async run(context, { id, ...audience }) {
     const { tx, viewer } = context;
     const projectId = audienceOf({ id, ...audience });
@@ -99,7 +98,6 @@ export const unpublishImage = defineCommand({
   subject: ({ id }: { id: string }) => ({ entity: ImageEntity, id }),
   input,
   errors: [],
-  lock: ({ id }) => [`image/${id}`],
   async run(context, { id, ...audience }) {
     const projectId = audienceOf({ id, ...audience });
     const image = await readForEdit<Image>(context.tx, ImageEntity, id);

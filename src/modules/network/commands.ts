@@ -12,6 +12,7 @@ import {
   present,
   version,
 } from '../../core/input.js';
+import { nameLock } from '../../core/locks.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
 import type { Tx } from '../../data/client.js';
 import { AlreadyExistsError, InUseError, ValidationError } from '../../errors.js';
@@ -55,6 +56,7 @@ export const createVirtualNetwork = defineCommand({
     ...addresses,
   }),
   errors: [AlreadyExistsError],
+  lock: ({ name }) => [nameLock(VirtualNetworkEntity, name)],
   label: (input) => input.name,
   async run({ tx, newId }, input) {
     const { networkType, projectId = null } = input;
@@ -97,7 +99,6 @@ export const updateVirtualNetwork = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError, InUseError],
-  lock: (input) => [`network/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion, ...fields }) {
     await requireVisible(tx, VirtualNetworkEntity, viewer, id);
     const before = await readForEdit<VirtualNetwork>(tx, VirtualNetworkEntity, id, expectedVersion);
@@ -127,7 +128,6 @@ export const deleteVirtualNetwork = defineCommand({
   subject,
   input: z.object({ id: idOf('VirtualNetwork'), expectedVersion: version }),
   errors: [InUseError],
-  lock: (input) => [`network/${input.id}`],
   async run({ tx }, { id, expectedVersion }) {
     const before = await readForEdit<VirtualNetwork>(tx, VirtualNetworkEntity, id, expectedVersion);
     await lockAddressPlan(tx);

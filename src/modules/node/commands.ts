@@ -12,6 +12,7 @@ import {
   present,
   version,
 } from '../../core/input.js';
+import { nameLock } from '../../core/locks.js';
 import { hashToken, newAgentToken } from '../../core/tokens.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
 import { AlreadyExistsError, InUseError, InvalidStateError, NotFoundError } from '../../errors.js';
@@ -34,6 +35,7 @@ export const registerHypervisorNode = defineCommand({
     labels: optional(labels),
   }),
   errors: [AlreadyExistsError, NotFoundError],
+  lock: ({ hostname }) => [nameLock(NodeEntity, hostname)],
   label: (input) => input.hostname,
   async run({ tx, viewer, newId }, { labels = {}, ...fields }) {
     await requireVisible(tx, ClusterEntity, viewer, fields.clusterId, { id: true }, ['clusterId']);
@@ -58,7 +60,6 @@ export const updateHypervisorNode = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError],
-  lock: (input) => [`node/${input.id}`],
   async run({ tx }, { id, expectedVersion, ...fields }) {
     const before = await readForEdit<Node>(tx, NodeEntity, id, expectedVersion);
     const after = await updateVersioned(tx, NodeEntity, before, present(fields));
@@ -73,7 +74,6 @@ export const deleteHypervisorNode = defineCommand({
   subject,
   input: z.object({ id: idOf('HypervisorNode'), expectedVersion: version }),
   errors: [InUseError],
-  lock: (input) => [`node/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<Node>(tx, NodeEntity, id, expectedVersion);
     await refuseWhileUsed(tx, viewer, id);

@@ -18,7 +18,6 @@ export const decommissionHypervisorNode = defineCommand({
   subject: (input: { id: string }) => ({ entity: NodeEntity, id: input.id }),
   input: z.object({ id: idOf('HypervisorNode'), expectedVersion: version }),
   errors: [InUseError],
-  lock: (input) => [`node/${input.id}`],
   async run({ tx, viewer, now }, { id, expectedVersion }) {
     await lockAndSeeEmpty(tx, id); // nobody can claim anything there until the intent is written
     const before = await readForEdit<Node>(tx, NodeEntity, id, expectedVersion);

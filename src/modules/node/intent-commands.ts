@@ -43,7 +43,6 @@ function intentCommand(operation: IntentOperation, name: string) {
     subject: (input: { id: string }) => ({ entity: NodeEntity, id: input.id }),
     input: z.object({ id: idOf('HypervisorNode') }),
     errors: [InvalidStateError],
-    lock: (input) => [`node/${input.id}`],
     run: (context, { id }) => change(context, operation, id),
   });
 }

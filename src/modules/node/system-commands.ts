@@ -76,7 +76,6 @@ export const finishDraining = defineCommand({
   subject: (input: { nodeId: string }) => ({ entity: NodeEntity, id: input.nodeId }),
   input: z.object({ nodeId: z.uuid() }),
   errors: [],
-  lock: (input) => [`node/${input.nodeId}`],
   audit: 'changes',
   async run({ tx }, { nodeId }) {
     const empty = await lockAndSeeEmpty(tx, nodeId);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
+import { nameLock } from '../../core/locks.js';
 import { usesOf } from '../../core/usage.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
 import { AlreadyExistsError, InUseError } from '../../errors.js';
@@ -17,6 +18,7 @@ export const createProject = defineCommand({
   permission: 'project:create',
   input: z.object({ name, description: optional(description), quota: optional(quotaInput) }),
   errors: [AlreadyExistsError],
+  lock: ({ name }) => [nameLock(ProjectEntity, name)],
   label: (input) => input.name,
   async run({ tx, newId }, input) {
     const after = await tx.project.create({
@@ -59,7 +61,6 @@ export const updateProject = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError],
-  lock: (input) => [`project/${input.id}`],
   async run({ tx }, { id, expectedVersion, quota, ...fields }) {
     // Usage changes without a new version: what is being created now must have been counted before a quota is judged.
     if (quota) await tx.$queryRaw`SELECT id FROM projects WHERE id = ${id}::uuid FOR UPDATE`;
@@ -81,7 +82,6 @@ export const deleteProject = defineCommand({
   subject,
   input: z.object({ id: idOf('Project'), expectedVersion: version }),
   errors: [InUseError],
-  lock: (input) => [`project/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<Project>(tx, ProjectEntity, id, expectedVersion);
     // Everything that would be lost or orphaned with the project.

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type Change, defineCommand, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
+import { nameLock } from '../../core/locks.js';
 import { IN_THE_BIN } from '../../core/usage.js';
 import {
   deleteVersioned,
@@ -34,6 +35,7 @@ export const createSecurityGroup = defineCommand({
   }),
   input: z.object({ projectId: idOf('Project'), name, description: optional(description) }),
   errors: [AlreadyExistsError],
+  lock: ({ name, projectId }) => [nameLock(SecurityGroupEntity, name, projectId)],
   label: (input) => input.name,
   async run({ tx, newId }, { projectId, ...fields }) {
     const after = await tx.securityGroup.create({
@@ -58,7 +60,6 @@ export const updateSecurityGroup = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError],
-  lock: (input) => [`security-group/${input.id}`],
   async run({ tx }, { id, expectedVersion, ...fields }) {
     const before = await readForEdit<SecurityGroup>(tx, SecurityGroupEntity, id, expectedVersion);
     const after = await updateVersioned(tx, SecurityGroupEntity, before, present(fields));
@@ -76,7 +77,6 @@ export const deleteSecurityGroup = defineCommand({
   subject,
   input: z.object({ id: idOf('SecurityGroup'), expectedVersion: version }),
   errors: [InUseError],
-  lock: (input) => [`security-group/${input.id}`],
   async run({ tx }, { id, expectedVersion }) {
     const before = await readForEdit<SecurityGroup>(tx, SecurityGroupEntity, id, expectedVersion);
     if (before.isDefault) {
@@ -174,7 +174,6 @@ export const createSecurityRule = defineCommand({
     expectedVersion: version,
   }),
   errors: [],
-  lock: (input) => [`security-group/${input.securityGroupId}`],
   async run(context, { securityGroupId, rule, expectedVersion }) {
     const { tx, newId } = context;
     checkRules([rule], () => ['rule']);
@@ -204,7 +203,6 @@ export const deleteSecurityRule = defineCommand({
     expectedVersion: version,
   }),
   errors: [],
-  lock: (input) => [`security-group/${input.securityGroupId}`],
   async run({ tx }, { securityGroupId, id, expectedVersion }) {
     const { after: group, change } = await touchGroup(tx, securityGroupId, expectedVersion);
     const before = await tx.securityRule.findFirst({ where: { id, securityGroupId } });
@@ -229,7 +227,6 @@ export const replaceSecurityRules = defineCommand({
     expectedVersion: version,
   }),
   errors: [],
-  lock: (input) => [`security-group/${input.securityGroupId}`],
   async run(context, { securityGroupId, rules, expectedVersion }) {
     const { tx, newId } = context;
     const pathOf = (i: number) => ['rules', String(i)];

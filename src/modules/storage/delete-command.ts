@@ -34,7 +34,6 @@ export const deleteVolume = defineCommand({
     expectedVersion: version,
   }),
   errors: [InvalidStateError, InUseError, ProtectedError, NoSuitableNodeError],
-  lock: (input) => [`volume/${input.id}`],
   async run(context, { id, force = false, expectedVersion }) {
     const { tx, viewer, services } = context;
     // What is left on the backend is the administrators' to clear away.

@@ -34,7 +34,6 @@ export const growVolume = defineCommand({
   subject: (input: { id: string }) => ({ entity: VolumeEntity, id: input.id }),
   input: z.object({ id: idOf('Volume'), ...sizeInputs }),
   errors: [InvalidStateError, QuotaExceededError, PoolExhaustedError, NoSuitableNodeError],
-  lock: (input) => [`volume/${input.id}`],
   async run(context, { id, ...size }) {
     const { tx, services } = context;
     const before = await readForEdit<Volume>(tx, VolumeEntity, id);

@@ -4,6 +4,7 @@ import { defineCommand } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, labels, name, optional, present, version } from '../../core/input.js';
 import { readKey } from '../../core/json-part.js';
+import { nameLock } from '../../core/locks.js';
 import { usesOf } from '../../core/usage.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
 import {
@@ -53,6 +54,7 @@ export const createStoragePool = defineCommand({
     ...backendInputs,
   }),
   errors: [AlreadyExistsError, NoSuitableNodeError, NotConfiguredError],
+  lock: ({ name }) => [nameLock(StoragePoolEntity, name)],
   label: (input) => input.name,
   async run(context, { projectId = null, nodeIds = [], poolType, defaults, qos, ...input }) {
     const { tx, newId, services } = context;
@@ -100,7 +102,6 @@ export const updateStoragePool = defineCommand({
     expectedVersion: version,
   }),
   errors: [NotConfiguredError],
-  lock: (input) => [`pool/${input.id}`],
   async run(
     { tx, viewer, services },
     { id, expectedVersion, defaults, qos, chapPassword: secret, ...fields },
@@ -135,7 +136,6 @@ export const deleteStoragePool = defineCommand({
   subject,
   input: z.object({ id: idOf('StoragePool'), expectedVersion: version }),
   errors: [InUseError],
-  lock: (input) => [`pool/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<StoragePool>(tx, StoragePoolEntity, id, expectedVersion);
     await requireIdle(tx, { poolId: id }, before.name);

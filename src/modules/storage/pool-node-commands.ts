@@ -19,7 +19,6 @@ import { StoragePoolEntity } from './queries.js';
 
 const resourceType = 'StoragePool';
 const subject = (input: { id: string }) => ({ entity: StoragePoolEntity, id: input.id });
-const lock = (input: { id: string }) => [`pool/${input.id}`];
 const assignment = z.object({
   id: idOf('StoragePool'),
   nodeIds: nodeIdsInput.refine((ids) => ids.length > 0, 'must name at least one node'),
@@ -45,7 +44,6 @@ export const assignStoragePoolNodes = defineCommand({
   subject,
   input: assignment,
   errors: [InUseError],
-  lock,
   async run(context, { id, nodeIds }) {
     await requireNodes(context, nodeIds);
     const before = await readForEdit<StoragePool>(context.tx, StoragePoolEntity, id);
@@ -60,7 +58,6 @@ export const unassignStoragePoolNodes = defineCommand({
   subject,
   input: assignment,
   errors: [InUseError],
-  lock,
   async run(context, { id, nodeIds }) {
     const before = await readForEdit<StoragePool>(context.tx, StoragePoolEntity, id);
     const kept = before.assignedNodeIds.filter((nodeId) => !nodeIds.includes(nodeId));
@@ -80,7 +77,6 @@ export const prepareStoragePool = defineCommand({
   subject,
   input: z.object({ id: idOf('StoragePool') }),
   errors: [InvalidStateError, NoSuitableNodeError],
-  lock,
   async run(context, { id }) {
     const before = await readForEdit<StoragePool>(context.tx, StoragePoolEntity, id);
     await requireIdle(context.tx, { poolId: id }, before.name);

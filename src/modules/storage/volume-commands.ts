@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defineCommand, type Outcome, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { idOf, labels, name, optional, present, version } from '../../core/input.js';
+import { nameLock } from '../../core/locks.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import {
   AlreadyExistsError,
@@ -96,6 +97,7 @@ export const createVolume = defineCommand({
     source: optional(sourceInput),
   }),
   errors: CREATION_ERRORS,
+  lock: ({ name, poolId }) => [nameLock(VolumeEntity, name, poolId)],
   label: (input) => input.name,
   async run(context, { source, sizeGib, sizeBytes, ...input }) {
     const wanted = wantedSize({ sizeGib, sizeBytes });
@@ -121,7 +123,6 @@ export const cloneVolume = defineCommand({
   }),
   errors: CREATION_ERRORS,
   label: (input) => input.name,
-  lock: (input) => [`volume/${input.id}`],
   async run(context, { id, mode, sizeGib, sizeBytes, ...input }) {
     const wanted = wantedSize({ sizeGib, sizeBytes });
     const before = await readForEdit<Volume>(context.tx, VolumeEntity, id);
@@ -152,7 +153,6 @@ export const updateVolume = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError],
-  lock: (input) => [`volume/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion, qos, ...fields }) {
     await requireVisible(tx, VolumeEntity, viewer, id);
     const before = await readForEdit<Volume>(tx, VolumeEntity, id, expectedVersion);

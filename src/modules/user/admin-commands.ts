@@ -41,7 +41,6 @@ export const updateUser = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError, LastAdministratorError],
-  lock: (input) => [`user/${input.id}`],
   async run({ tx }, { id, expectedVersion, ...fields }) {
     const before = await readForEdit<User>(tx, UserEntity, id, expectedVersion);
     const changes = present(fields);
@@ -79,7 +78,6 @@ export const deleteUser = defineCommand({
   subject,
   input: z.object({ id: idOf('User'), expectedVersion: version }),
   errors: [LastAdministratorError],
-  lock: (input) => [`user/${input.id}`],
   async run({ tx }, { id, expectedVersion }) {
     const before = await readForEdit<User>(tx, UserEntity, id, expectedVersion);
     await keepAnAdministrator(tx, before, false);

@@ -1,9 +1,11 @@
 /** Signing in and out, and making users. */
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
+import { nameLock } from '../../core/locks.js';
 import { AlreadyExistsError, InvalidCredentialsError } from '../../errors.js';
 import { newId } from '../../ids.js';
 import { hashPassword, verifyPassword } from './password.js';
+import { UserEntity } from './queries.js';
 import { email, newPassword, username } from './rules.js';
 import { endSession, openSession, signSession } from './session.js';
 
@@ -34,6 +36,8 @@ export const login = defineCommand<
   input: z.object({ username: z.string().max(254), password: z.string().max(1024) }),
   label: (input) => input.username,
   errors: [InvalidCredentialsError],
+  unlocked:
+    'one conditional statement changes one column; who signs in shall not wait for etcd, nor need it',
   async prepare({ services }, { username, password }) {
     const user = await services.data.db.user.findUnique({
       where: { username: username.toLowerCase() },
@@ -74,6 +78,7 @@ export const logout = defineCommand({
   permission: 'user:read',
   input: z.object({}),
   errors: [],
+  unlocked: 'it changes no row: it ends the own session',
   async run({ viewer }) {
     return { result: { sessionId: viewer.credentialId }, changed: [] };
   },
@@ -95,6 +100,7 @@ export const createUser = defineCommand({
     password: newPassword,
   }),
   errors: [AlreadyExistsError],
+  lock: ({ username }) => [nameLock(UserEntity, username)],
   label: (input) => input.username,
   prepare: (_call, { password }) => hashPassword(password),
   async run({ tx, newId, prepared }, { password: _, ...fields }) {

@@ -18,7 +18,6 @@ import { nextGeneration } from './rules.js';
 
 const resourceType = 'VirtualMachine';
 const subject = (input: { id: string }) => ({ entity: BinnedVirtualMachineEntity, id: input.id });
-const lock = (input: { id: string }) => [`vm/${input.id}`];
 
 /** Waits for whoever is taking it out of the bin: then it is not found there any more. */
 async function readBinned(tx: Tx, id: string): Promise<VirtualMachine> {
@@ -34,7 +33,6 @@ export const restoreVirtualMachine = defineCommand({
   subject,
   input: z.object({ id: idOf(resourceType), name: optional(nameInput) }),
   errors: [AlreadyExistsError, QuotaExceededError],
-  lock,
   async run({ tx }, { id, name: newName }) {
     const before = await readBinned(tx, id);
     const { projectId } = before;
@@ -69,7 +67,6 @@ export const purgeVirtualMachine = defineCommand({
   subject,
   input: z.object({ id: idOf(resourceType) }),
   errors: [InUseError],
-  lock,
   async run(context, { id }) {
     const { tx } = context;
     const before = await readBinned(tx, id);
@@ -89,7 +86,6 @@ export const expireVirtualMachine = defineCommand({
   subject,
   input: z.object({ id: z.uuid() }),
   errors: [],
-  lock,
   audit: 'changes',
   async run(context, { id }) {
     const { tx, now, services } = context;

@@ -33,7 +33,6 @@ export const cloneVirtualMachine = defineCommand({
     startOnCreate: optional(z.boolean()),
   }),
   errors: CREATION_ERRORS,
-  lock: (input) => [`vm/${input.id}`],
   label: (input) => input.name,
   async run(context, { id, mode = 'FULL', snapshotId, startOnCreate = false, ...fields }) {
     const source = await readIdle(context.tx, id);

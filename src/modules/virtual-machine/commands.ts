@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, labels, name, optional, present, version } from '../../core/input.js';
+import { nameLock } from '../../core/locks.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import {
   AddressInUseError,
@@ -43,6 +44,7 @@ export const createVirtualMachine = defineCommand({
     startOnCreate: optional(z.boolean()),
   }),
   errors: [...CREATION_ERRORS, AddressInUseError, InUseError],
+  lock: ({ name, projectId }) => [nameLock(VirtualMachineEntity, name, projectId)],
   label: (input) => input.name,
   async run(context, { newDisks = [], startOnCreate = false, ...wanted }) {
     const { projectId, spec } = wanted;
@@ -85,7 +87,6 @@ export const updateVirtualMachine = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError],
-  lock: (input) => [`vm/${input.id}`],
   async run({ tx, viewer }, { id, expectedVersion, ...fields }) {
     await requireVisible(tx, VirtualMachineEntity, viewer, id); // it may have moved out of sight since the gate looked
     const before = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, id, expectedVersion);

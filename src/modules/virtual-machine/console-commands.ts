@@ -39,6 +39,7 @@ export const issueConsoleTicket = defineCommand({
   }),
   input: z.object({ virtualMachineId: idOf('VirtualMachine') }),
   errors: [InvalidStateError],
+  unlocked: "it changes no row, and tickets do not get in each other's way",
   async prepare({ services }) {
     // A ticket that only this instance knows might never reach the console proxy.
     if (services.ephemeral.degraded)
@@ -96,6 +97,7 @@ export const redeemConsoleTicket = defineCommand({
   }),
   input: z.object({ nodeId: idOf('HypervisorNode'), token: z.string().min(1).max(128) }),
   errors: [],
+  unlocked: 'it changes no row: whoever deletes the ticket has it',
   async prepare({ services }: Call, { nodeId, token }, dryRun) {
     const key = ephemeralKeys.consoleTicket(hashToken(token));
     const text = await services.ephemeral.get(key);

@@ -20,7 +20,6 @@ export const deleteVirtualMachine = defineCommand({
     expectedVersion: version,
   }),
   errors: [InUseError, InvalidStateError, ProtectedError],
-  lock: (input) => [`vm/${input.id}`],
   async run(context, { id, force = false, permanently = false, expectedVersion }) {
     const before = await readIdle(context.tx, id);
     if (expectedVersion != null && before.version !== expectedVersion)

@@ -28,7 +28,6 @@ const common = {
     id: input.virtualMachineId,
     path: ['virtualMachineId'],
   }),
-  lock: (input: { virtualMachineId: string }) => [`vm/${input.virtualMachineId}`],
 } as const;
 
 export const attachVolume = defineCommand({

@@ -22,7 +22,6 @@ export const evacuateVirtualMachine = defineCommand({
   subject: (input: { id: string }) => ({ entity: VirtualMachineEntity, id: input.id }),
   input: z.object({ id: z.uuid(), nodeId: z.uuid(), targetNodeId: z.uuid() }),
   errors: [],
-  lock: (input) => [`vm/${input.id}`],
   audit: 'changes',
   async run(context, { id, nodeId, targetNodeId }) {
     const { tx } = context;

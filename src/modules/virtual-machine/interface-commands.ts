@@ -37,7 +37,6 @@ const shared = {
     id: input.virtualMachineId,
     path: ['virtualMachineId'],
   }),
-  lock: (input: { virtualMachineId: string }) => [`vm/${input.virtualMachineId}`],
 } as const;
 const machine = { virtualMachineId: idOf('VirtualMachine'), expectedVersion: version };
 

@@ -32,7 +32,6 @@ export const labelVirtualMachine = defineCommand({
       }
     }),
   errors: [],
-  lock: (input) => [`vm/${input.id}`],
   async run({ tx, viewer }, { id, set = {}, remove = [] }) {
     await requireVisible(tx, VirtualMachineEntity, viewer, id); // it may have moved out of sight since the gate looked
     const before = await readForEdit<VirtualMachine>(tx, VirtualMachineEntity, id);

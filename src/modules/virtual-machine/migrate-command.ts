@@ -22,7 +22,6 @@ export const migrateVirtualMachine = defineCommand({
     timeoutSeconds: optional(z.number().int().min(10).max(86_400)),
   }),
   errors: [InvalidStateError, NoSuitableNodeError],
-  lock: (input) => [`vm/${input.id}`],
   async run(context, { id, targetNodeId, timeoutSeconds }) {
     if (targetNodeId !== undefined)
       await requireVisible(context.tx, NodeEntity, context.viewer, targetNodeId, { id: true }, [

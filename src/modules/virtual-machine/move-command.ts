@@ -35,7 +35,6 @@ export const moveVirtualMachine = defineCommand({
     expectedVersion: version,
   }),
   errors: [AlreadyExistsError, QuotaExceededError],
-  lock: (input) => [`vm/${input.id}`],
   async run(context, { id, projectId, expectedVersion }) {
     const { tx, viewer } = context;
     await requireVisible(tx, ProjectEntity, viewer, projectId, { id: true }, ['projectId']);

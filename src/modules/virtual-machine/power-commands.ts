@@ -24,7 +24,6 @@ function powerCommand(
     subject: (input: { id: string }) => ({ entity: VirtualMachineEntity, id: input.id }),
     input: options.forcible ? forcible : target,
     errors: options.places ? [InvalidStateError, NoSuitableNodeError] : [InvalidStateError],
-    lock: (input) => [`vm/${input.id}`],
     run: (context, input) =>
       operate(context, operation, input.id, 'force' in input && input.force === true),
   });

@@ -47,7 +47,6 @@ export const resizeVirtualMachine = defineCommand({
     expectedVersion: version,
   }),
   errors: [InvalidStateError, QuotaExceededError, NoSuitableNodeError],
-  lock: (input) => [`vm/${input.id}`],
   async run(context, { id, cpu, memory, expectedVersion }) {
     const before = await readIdle(context.tx, id);
     if (expectedVersion != null && before.version !== expectedVersion)

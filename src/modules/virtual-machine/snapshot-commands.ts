@@ -39,7 +39,6 @@ const common = {
     id: input.virtualMachineId,
     path: ['virtualMachineId'],
   }),
-  lock: (input: { virtualMachineId: string }) => [`vm/${input.virtualMachineId}`],
 } as const;
 
 /** The node that the machine is on does it; for one that is off, any node that reaches its volumes. */

@@ -1,14 +1,17 @@
 /** Finds out who calls, for everything but what is asked by machines without a name. */
 import type { Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
+import { UnavailableError } from '../../errors.js';
 import type { Authenticator } from '../../modules/user/authenticate.js';
 import { errorMasker } from '../errors.js';
 import type { RateLimiter } from '../rate-limit.js';
 import { factsOf, sessionOf } from '../request.js';
 import { refusalOf } from './use-rate-limit.js';
 
+const TOO_LATE = 'It could not be found out in time who asks. Try again.';
+
 export function useAuthentication(
-  { log }: Pick<Services, 'log'>,
+  { log, config, degraded }: Pick<Services, 'log' | 'config' | 'degraded'>,
   authenticate: Authenticator,
   limiter: RateLimiter,
 ): Plugin {
@@ -19,7 +22,7 @@ export function useAuthentication(
       if (!facts.credential) return;
       const { token } = facts.credential;
       try {
-        const found = await authenticate(token);
+        const found = await within(config.server.requestTimeoutMs, authenticate(token));
         facts.authentication = found;
         facts.badCredential = found === null;
         facts.session = found && sessionOf(authenticate, token, found);
@@ -31,8 +34,26 @@ export function useAuthentication(
         // Thrown on, it would reach the client with its stack.
         const { message, extensions } = mask(cause, facts.id);
         const status = extensions.code === 'UNAVAILABLE' ? 503 : 500;
-        endResponse(fetchAPI.Response.json({ errors: [{ message, extensions }] }, { status }));
+        const missing = degraded();
+        const body = {
+          errors: [{ message, extensions }],
+          ...(missing.length > 0 ? { extensions: { degraded: missing } } : {}),
+        };
+        endResponse(fetchAPI.Response.json(body, { status }));
       }
     },
   };
+}
+
+/** Execution has its own deadline: see use-deadline. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new UnavailableError(TOO_LATE)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
