@@ -13,7 +13,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_created_at_id_idx ON sessions (created_at, id);
 CREATE INDEX sessions_user_id_created_at_id_idx ON sessions (user_id, created_at, id);
-CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);
+CREATE INDEX sessions_expires_at_id_idx ON sessions (expires_at, id);
 
 -- True: the user does nothing else before the password is another one.
 ALTER TABLE users
