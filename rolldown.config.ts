@@ -6,6 +6,8 @@ const APART = [
   '@electric-sql/pglite',
   '@node-rs/argon2',
   '@prisma/client',
+  '@zxcvbn-ts/core',
+  '@zxcvbn-ts/language-common',
   'etcd3',
   'graphql-redis-subscriptions',
   'ioredis',

@@ -6,6 +6,7 @@ import { drsExpiry } from './controllers/drs-expiry.js';
 import { maintenance } from './controllers/maintenance.js';
 import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
+import { sessionKeeper } from './controllers/session-keeper.js';
 import { settingsAudit } from './controllers/settings-audit.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
 import type { Services } from './core/context.js';
@@ -30,6 +31,11 @@ export interface App {
   start(): Promise<HttpServer>;
   /** Begins the controllers alone, for embedding. */
   startControllers(): void;
+  /**
+   * Takes over what may be replaced at run time: the keys that sign sessions.
+   * @throws when they are not good; then all stays as it was
+   */
+  reload(config: Config): void;
   /**
    * Ends subscriptions, refuses new work, lets running work finish within `server.shutdown_timeout`, closes everything.
    * Safe to call twice. What does not end in time is left to the end of the process.
@@ -74,6 +80,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
         taskDeadlines,
         maintenance,
         retention,
+        sessionKeeper,
         binKeeper,
         drsExpiry,
         settingsAudit(),
@@ -87,6 +94,11 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       follower = followFeed(services);
       app.startControllers();
       return server;
+    },
+    reload({ auth }) {
+      if (auth.jwtSecret === null) return;
+      services.sessionKeys.replace(auth.jwtSecret);
+      log.info({ keyId: services.sessionKeys.newest.id }, 'the keys that sign sessions were read');
     },
     stop() {
       stopped ??= stopAll();

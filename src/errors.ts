@@ -4,16 +4,10 @@
  * `RequestError`s end a whole request: top-level GraphQL errors.
  * Anything else is a bug: masked at the edge, logged with the request's id.
  */
+import { UserError } from './user-error.js';
 
-/** An expected refusal. `message` is for people and says what would help; `code` is for programs. */
-export abstract class UserError extends Error {
-  /** Stable, upper case; documented in docs/errors.md. */
-  abstract readonly code: string;
-  /** The input field that caused it, outermost first; empty when the whole request did. */
-  readonly path: readonly string[] = [];
-  /** Whether the same request may succeed later without change. */
-  readonly retryable: boolean = false;
-}
+export * from './capacity-errors.js';
+export { UserError } from './user-error.js';
 
 export interface Issue {
   readonly path: readonly string[];
@@ -149,53 +143,6 @@ export class BusyError extends UserError {
   }
 }
 
-/** The project's quota does not allow it. All figures are in the unit that `resource` names. */
-export class QuotaExceededError extends UserError {
-  readonly code = 'QUOTA_EXCEEDED';
-  constructor(
-    readonly resource: string,
-    readonly limit: number,
-    readonly used: number,
-    readonly requested: number,
-  ) {
-    super(
-      `The project's quota of ${limit} ${resource} does not allow ${requested} more: ${used} are in use. Free some, or ask for a larger quota.`,
-    );
-  }
-}
-
-export interface NodeVerdict {
-  readonly nodeId: string;
-  readonly hostname: string;
-  readonly fits: boolean;
-  /** Why not, in words; empty when it fits. */
-  readonly reasons: readonly string[];
-  readonly score: number | null;
-  /** What the score is the sum of; absent where nothing was scored. */
-  readonly parts?: readonly ScorePart[];
-}
-
-export interface ScorePart {
-  readonly name: string;
-  readonly value: number;
-}
-
-/** No hypervisor node can take the virtual machine, or do the job; it says why for each. */
-export class NoSuitableNodeError extends UserError {
-  readonly code = 'NO_SUITABLE_NODE';
-  override readonly retryable = true;
-  constructor(readonly verdicts: readonly NodeVerdict[]) {
-    super(
-      verdicts.length === 0
-        ? 'There is no hypervisor node in the cluster. Register one first.'
-        : `None of ${verdicts.length} hypervisor nodes can take it: ${verdicts
-            .slice(0, 10)
-            .map((v) => `${v.hostname} (${v.reasons.join(', ')})`)
-            .join('; ')}.`,
-    );
-  }
-}
-
 /** A recommendation that made sense once: what it was made from has changed. */
 export class StaleRecommendationError extends UserError {
   readonly code = 'STALE';
@@ -210,32 +157,6 @@ export class PlanStaleError extends UserError {
   override readonly path: readonly string[] = ['planToken'];
   constructor() {
     super('What was planned is not what would happen now. Nothing was written; plan again.');
-  }
-}
-
-/** Where a network had room for machines, and how much. */
-export interface SubnetUse {
-  readonly network: string;
-  readonly cidr: string;
-  /** The first and last address that may be given. */
-  readonly first: string;
-  readonly last: string;
-  readonly totalAddresses: bigint;
-  readonly usedAddresses: bigint;
-}
-
-/** A network has no address left to give. */
-export class SubnetExhaustedError extends UserError {
-  readonly code = 'SUBNET_EXHAUSTED';
-  override readonly retryable = true;
-  constructor(
-    readonly subnet: SubnetUse,
-    override readonly path: readonly string[] = [],
-  ) {
-    const { network, cidr, first, last, totalAddresses, usedAddresses } = subnet;
-    super(
-      `The network ${network} (${cidr}) has no free address: of the ${totalAddresses} from ${first} to ${last}, ${usedAddresses} are in use. Free some, or use another network.`,
-    );
   }
 }
 
@@ -275,22 +196,6 @@ export class NotConfiguredError extends UserError {
   }
 }
 
-/** The storage pool has no room left to promise. All figures are in bytes. */
-export class PoolExhaustedError extends UserError {
-  readonly code = 'POOL_EXHAUSTED';
-  override readonly retryable = true;
-  constructor(
-    pool: string,
-    readonly capacityBytes: bigint,
-    readonly claimedBytes: bigint,
-    readonly requestedBytes: bigint,
-  ) {
-    super(
-      `The storage pool ${pool} cannot set aside ${requestedBytes} bytes: ${claimedBytes} of its ${capacityBytes} are claimed. Delete volumes, extend it, or take another one.`,
-    );
-  }
-}
-
 /** An idempotency key came back with another request than the first time. */
 export class IdempotencyMismatchError extends UserError {
   readonly code = 'IDEMPOTENCY_MISMATCH';
@@ -313,14 +218,30 @@ export class LastAdministratorError extends UserError {
 /** Unknown user, wrong password and disabled account: one answer, so that none can be told from the others. */
 export class InvalidCredentialsError extends UserError {
   readonly code = 'INVALID_CREDENTIALS';
-  constructor() {
-    super('The user name or the password is wrong, or the account is disabled.');
+  constructor(
+    override readonly path: readonly string[] = [],
+    message = 'The user name or the password is wrong, or the account is disabled.',
+  ) {
+    super(message);
+  }
+}
+
+/** Too many attempts to sign in failed. What was tried was not looked at. */
+export class TooManyAttemptsError extends UserError {
+  readonly code = 'TOO_MANY_ATTEMPTS';
+  override readonly retryable = true;
+  constructor(readonly retryAfterMs: number) {
+    super(
+      `Too many attempts to sign in have failed. Try again in ${Math.ceil(retryAfterMs / 1000)} s. If you forgot the password, an administrator can set a new one.`,
+    );
   }
 }
 
 /** The codes of top-level errors, with their meaning for the reference page. */
 export const REQUEST_ERROR_CODES = {
   UNAUTHENTICATED: 'Nobody is signed in, or the token does not count any more.',
+  PASSWORD_CHANGE_REQUIRED:
+    'You are signed in with a password that somebody else gave you. Nothing but `changePassword` and `logout` is possible before it is your own.',
   BAD_USER_INPUT:
     'An id, a cursor, a page size or a filter is malformed; `path` names the argument.',
   NOT_FOUND:
@@ -375,6 +296,14 @@ export class NothingToWatchError extends RequestError {
 export class UnauthenticatedError extends RequestError {
   constructor(message = 'Sign in first: call login, then send "Authorization: Bearer <token>".') {
     super('UNAUTHENTICATED', message, 401, { retryable: false });
+  }
+}
+
+/** The caller is known, and must have another password before anything else. */
+export class PasswordChangeRequiredError extends RequestError {
+  constructor() {
+    const message = 'Your password was given to you by somebody else. Call changePassword first.';
+    super('PASSWORD_CHANGE_REQUIRED', message, 403, { retryable: false });
   }
 }
 

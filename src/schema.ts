@@ -2,6 +2,7 @@
 import './graphql/scalars.js';
 import './graphql/errors.js';
 import './modules/user/schema.js';
+import './modules/user/session-schema.js';
 import './modules/project/schema.js';
 import './modules/project/member-schema.js';
 import './modules/cluster/schema.js';

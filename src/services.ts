@@ -9,6 +9,7 @@ import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
 import { createMetrics } from './core/metrics.js';
 import { createSecretBox } from './core/secrets.js';
+import { SessionKeys } from './core/session-keys.js';
 import { openSettings } from './core/settings.js';
 import { openSettling } from './core/settling.js';
 import { slowStatementLog } from './core/slow-statements.js';
@@ -49,6 +50,7 @@ const FIRST_SETTINGS_MS = 2_000;
 export async function openServices(own: Config, options: ServicesOptions): Promise<OpenServices> {
   const { log, clock = systemClock, cacheDir, alone = false } = options;
   const ports: Config = alone ? { ...own, mode: 'dev' } : own;
+  const keys = sessionKeys(own, log, alone); // a fault in them is told before anything is opened
   const metrics = createMetrics();
   let forgetAll = (): void => {};
   const onReturn = (): void => {
@@ -102,7 +104,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     hints,
     generations,
     metrics,
-    sessionKey: sessionKey(config, log, alone),
+    sessionKeys: keys,
     secrets: createSecretBox(encryptionKey(config)),
     degraded: () => degradations(services),
   };
@@ -156,11 +158,11 @@ async function allOrNone(
   throw failed.reason;
 }
 
-function sessionKey({ mode, auth }: Config, log: Logger, alone: boolean): Uint8Array {
-  if (auth.jwtSecret !== null) return new TextEncoder().encode(auth.jwtSecret);
+function sessionKeys({ mode, auth }: Config, log: Logger, alone: boolean): SessionKeys {
+  if (auth.jwtSecret !== null) return new SessionKeys(auth.jwtSecret);
   if (mode === 'production' && !alone)
     log.warn('auth.jwt_secret_file is not set: sessions end when this process does');
-  return randomBytes(32);
+  return new SessionKeys(randomBytes(32).toString('base64url'));
 }
 
 /** In dev mode the database ends with the process, and so may its key. */

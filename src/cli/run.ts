@@ -12,6 +12,7 @@ const OPTIONS = {
   to: { type: 'string' },
   role: { type: 'string' },
   email: { type: 'string' },
+  'must-change-password': { type: 'boolean' },
   server: { type: 'string' },
   token: { type: 'string' },
   simulate: { type: 'string' },
@@ -40,7 +41,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import('./migrate.js')).migrate,
   },
   user: {
-    options: ['config', 'role', 'email', 'log-level'],
+    options: ['config', 'role', 'email', 'must-change-password', 'log-level'],
     load: async () => (await import('./user.js')).user,
   },
   doctor: {

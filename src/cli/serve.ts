@@ -1,4 +1,6 @@
 /** `serve`: runs the control plane until it is told to stop. */
+
+import type { App } from '../app.js';
 import { describeConfig } from '../config/describe.js';
 import type { Logger } from '../log.js';
 import type { Demo } from './demo/start.js';
@@ -28,6 +30,7 @@ export async function serve(words: readonly string[], options: Options): Promise
       throw new Error(explainListenError(error, config.server));
     });
     started();
+    if (config.mode === 'production') reloadOnSignal(app, options, log);
     const stopped = firstSignal();
     log.info({ url: `${server.url}/graphql` }, 'serving');
     if (demo) process.stdout.write(demo.greeting(server.url));
@@ -40,6 +43,17 @@ export async function serve(words: readonly string[], options: Options): Promise
   }
   log.info('stopped');
   return 0;
+}
+
+/** What can be replaced while it runs is read again. Where that fails, all stays as it was. */
+function reloadOnSignal(app: App, options: Options, log: Logger): void {
+  process.on('SIGHUP', () => {
+    try {
+      app.reload(settingsOf(options).config);
+    } catch (err) {
+      log.error({ err }, 'the configuration could not be read again; nothing has changed');
+    }
+  });
 }
 
 /** Before it serves there is nothing to finish: a signal ends the process at once. Returns how to end that. */

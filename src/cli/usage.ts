@@ -12,6 +12,9 @@ Commands:
   migrate down          undo the newest migration, or all after --to NAME ("none": all)
   migrate status        show which migrations are applied
   user create NAME      create a user; the password is read from standard input
+  user list             show all users
+  user set-password NAME     give a user another password, read from standard input; ends their sessions
+  user enable NAME, user disable NAME, user revoke-sessions NAME
   doctor                look at everything it needs, and say what is wrong and what to do
   agent                 run a hypervisor node's agent
 
@@ -22,11 +25,12 @@ Options of serve:
   --port NUMBER         listen here instead of server.port; 0: any free port
   --log-level LEVEL     trace, debug, info, warn, error, fatal or silent
 
-Options of migrate, user create and doctor:
+Options of migrate, user and doctor:
   --config FILE         as above
   --to NAME             migrate: stop after this migration
   --role ROLE           user create: ADMIN, OPERATOR or VIEWER (the default)
   --email ADDRESS       user create: default NAME@localhost
+  --must-change-password     user create, user set-password: it has to be replaced at the next sign-in
   --json                doctor: for programs; the form is in docs/doctor.md
 
 Options of agent:

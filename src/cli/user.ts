@@ -1,65 +1,135 @@
-/** `user create`: makes a user directly in the database, for the first administrator. */
-import { createInterface } from 'node:readline';
-import { Writable } from 'node:stream';
+/**
+ * `user ...`: users directly in the database, for the first administrator and for whoever is locked out. What it does goes through
+ * the gate as from the API, and is audited as done by the command line; running instances hear of it within seconds.
+ */
 import { systemViewer } from '../core/authz.js';
-import { newId } from '../ids.js';
+import type { Command } from '../core/command.js';
+import type { Call, Services } from '../core/context.js';
+import { encodeGlobalId, newId } from '../ids.js';
+import { readPassword } from './password-input.js';
 import type { Options } from './run.js';
 import { settingsOf } from './settings.js';
 import { UsageError } from './usage.js';
 
 const ROLES = ['ADMIN', 'OPERATOR', 'VIEWER'];
+const WAYS =
+  'Say "user create NAME", "user list", "user set-password NAME", "user enable NAME", "user disable NAME" or "user revoke-sessions NAME".';
+
+const NEED_PASSWORD = ['create', 'set-password'];
+
+/** What a way to call it does; the text is printed. */
+type Action = (work: Work, username: string, options: Options) => Promise<string>;
+
+interface Work {
+  readonly services: Services;
+  readonly password: string;
+  give(command: Command<never>, input: object): Promise<object>;
+}
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  async create({ give, password }, username, options) {
+    const role = options.role ?? 'VIEWER';
+    const { createUser } = await import('../modules/user/commands.js');
+    await give(createUser as never, {
+      ...{ username, email: options.email ?? `${username}@localhost`, role, password },
+      mustChangePassword: options['must-change-password'] === true,
+    });
+    return `created ${role} ${username}`;
+  },
+  async list({ services }) {
+    const users = await services.data.db.user.findMany({
+      orderBy: { username: 'asc' },
+      include: { _count: { select: { sessions: true } } },
+    });
+    const rows = users.map((user) => [
+      user.username,
+      user.role,
+      user.enabled ? 'enabled' : 'disabled',
+      user.mustChangePassword ? 'must change the password' : '',
+      `${user._count.sessions} sessions`,
+      user.lastLogin ? `last signed in ${user.lastLogin.toISOString()}` : 'never signed in',
+    ]);
+    return table(rows) || 'There are no users.';
+  },
+  async 'set-password'(work, username, options) {
+    const id = await idOf(work, username);
+    const { password } = work;
+    const { setUserPassword } = await import('../modules/user/admin-commands.js');
+    const mustChangePassword = options['must-change-password'] === true;
+    await work.give(setUserPassword as never, { id, password, mustChangePassword });
+    return `${username} has a new password, and is signed out`;
+  },
+  enable: (work, username) => setEnabled(work, username, true),
+  disable: (work, username) => setEnabled(work, username, false),
+  async 'revoke-sessions'(work, username) {
+    const id = await idOf(work, username);
+    const { revokeUserSessions } = await import('../modules/user/session-commands.js');
+    await work.give(revokeUserSessions as never, { id });
+    return `${username} is signed out everywhere`;
+  },
+};
+
+async function setEnabled(work: Work, username: string, enabled: boolean): Promise<string> {
+  const id = await idOf(work, username);
+  const { updateUser } = await import('../modules/user/admin-commands.js');
+  await work.give(updateUser as never, { id, enabled });
+  return enabled ? `${username} can sign in` : `${username} is signed out, and cannot sign in`;
+}
 
 export async function user(words: readonly string[], options: Options): Promise<number> {
-  const [action, username, ...rest] = words;
-  if (action !== 'create' || !username || rest.length > 0)
-    throw new UsageError('Say "user create NAME".');
-  const role = options.role ?? 'VIEWER';
-  if (!ROLES.includes(role))
-    throw new UsageError(`--role takes ADMIN, OPERATOR or VIEWER, not "${role}".`);
+  const [name = '', username = '', ...rest] = words;
+  const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
+  if (!action || rest.length > 0 || (name === 'list') !== (username === ''))
+    throw new UsageError(WAYS);
+  if (options.role !== undefined && !ROLES.includes(options.role))
+    throw new UsageError(`--role takes ADMIN, OPERATOR or VIEWER, not "${options.role}".`);
   const { config, log } = settingsOf({ 'log-level': 'error', ...options });
-  const password = await readPassword();
+  const password = NEED_PASSWORD.includes(name) ? await readPassword() : '';
   // Loaded only now: whoever mistyped a key should not wait for a server to load.
-  const [{ openServices }, { execute }, { createUser }] = await Promise.all([
+  const [{ openServices }, { execute }] = await Promise.all([
     import('../services.js'),
     import('../core/execute.js'),
-    import('../modules/user/commands.js'),
   ]);
   // In memory the user would be gone before anybody could sign in.
   const { services, close } = await openServices(
     { ...config, database: { ...config.database, fallback: 'refuse' } },
     { log, alone: true },
   );
+  const call: Call = {
+    services,
+    requestId: newId(),
+    viewer: systemViewer('command-line'),
+    ipAddress: null,
+    userAgent: `qx-controlplane user ${name}`,
+    signal: new AbortController().signal,
+  };
   try {
-    const input = { username, email: options.email ?? `${username}@localhost`, role, password };
-    await execute(createUser, input, {
-      services,
-      requestId: newId(),
-      viewer: systemViewer('command-line'),
-      ipAddress: null,
-      userAgent: 'qx-controlplane user create',
-      signal: new AbortController().signal,
-    });
+    const give = (command: Command<never>, input: object) => execute(command, input, call);
+    console.log(await action({ services, password, give }, username, options));
   } finally {
     await close();
   }
-  console.log(`created ${role} ${username}`);
   return 0;
 }
 
-/** One line of standard input, so that the password is neither in the process list nor in the shell's history. */
-async function readPassword(): Promise<string> {
-  const { stdin, stderr } = process;
-  if (stdin.isTTY) stderr.write('Password: ');
-  // Where somebody types it, nothing of it is shown.
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: stdin, output: nowhere, terminal: stdin.isTTY === true });
-  const line = await new Promise<string>((resolve) => {
-    lines.once('line', resolve);
-    lines.once('close', () => resolve(''));
+async function idOf({ services }: Work, username: string): Promise<string> {
+  const found = await services.data.db.user.findUnique({
+    where: { username },
+    select: { id: true },
   });
-  lines.close();
-  stdin.destroy();
-  if (stdin.isTTY) stderr.write('\n');
-  if (line === '') throw new UsageError('No password came on standard input.');
-  return line;
+  if (!found) throw new Error(`There is no user "${username}". "user list" shows those there are.`);
+  return encodeGlobalId('User', found.id);
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .filter((cell) => cell !== '')
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

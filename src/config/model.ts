@@ -89,7 +89,7 @@ export const model = {
         example: '/etc/quantix-vdc/secrets/jwt',
         minBytes: 32,
         description:
-          'File that holds the secret that signs session tokens, at least 32 bytes. All instances of a datacenter share one. With --dev, none is needed: a random one is made at each start.',
+          'File with the keys that sign session tokens, one a line, each at least 32 bytes: the first signs, all verify, so a new key goes on top and nobody is signed out. Read again on SIGHUP. All instances of a datacenter share one. With --dev, none is needed: a random one is made at each start.',
       }),
       encryption_key_file: secretFile({
         example: '/etc/quantix-vdc/secrets/encryption',
@@ -101,6 +101,11 @@ export const model = {
         default: '24h',
         min: '1s',
         description: 'How long a session lasts after signing in.',
+      }),
+      session_idle_timeout: duration({
+        default: '4h',
+        min: '1s',
+        description: 'How long a session lasts that nobody uses. An open subscription uses it.',
       }),
     },
   },

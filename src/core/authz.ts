@@ -64,6 +64,8 @@ export interface Viewer {
   readonly projects: ReadonlyMap<string, ProjectRole>;
   /** The session or token that was shown. */
   readonly credentialId: string;
+  /** True: nothing is permitted before the password is another one; see PasswordChangeRequiredError. */
+  readonly mustChangePassword?: boolean;
 }
 
 /** The viewer as whom this program itself acts: controllers, command line. */

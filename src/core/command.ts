@@ -77,6 +77,8 @@ export interface CommandSpec<I extends z.ZodType, R extends object, P> {
   readonly resourceType: string;
   /** Null only for commands that anybody may give (login). */
   readonly permission: Permission | null;
+  /** True for what whoever must change the password may do before that, and for nothing else. */
+  readonly beforePasswordChange?: boolean;
   /**
    * What the command is about (or what it creates something in), found before anything else happens.
    * Absent or null for infrastructure that is being created.

@@ -11,6 +11,7 @@ import type { Generations } from './cache.js';
 import type { HintBus } from './hints.js';
 import type { Metrics } from './metrics.js';
 import type { SecretBox } from './secrets.js';
+import type { SessionKeys } from './session-keys.js';
 import type { Settings } from './settings.js';
 
 /** Made once per process, in app.ts. */
@@ -26,8 +27,8 @@ export interface Services {
   readonly hints: HintBus;
   readonly generations: Generations;
   readonly metrics: Metrics;
-  /** Signs and verifies session tokens. */
-  readonly sessionKey: Uint8Array;
+  /** Sign and verify session tokens. */
+  readonly sessionKeys: SessionKeys;
   /** Encrypts what the database must not hold in the clear. */
   readonly secrets: SecretBox;
   /** What this instance has to do without at the moment, e.g. ["etcd"]. */
@@ -48,6 +49,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** The term in which a controller gives its commands: they write nothing once another one leads. */
   readonly term?: Leadership | undefined;
+  /** The session whose cookie a browser showed; null: there is none, or the credential came otherwise. */
+  readonly cookieSession?: string | null;
   /** Gives a browser its session cookie (null: takes it away); absent where there is no HTTP response to put it on. */
   readonly setSessionCookie?: (token: string | null) => void;
   /** Tells the transport what was run and how it ended, for its log line. */

@@ -1,7 +1,13 @@
 /** Takes a command through the write gate. The steps and their reasons stand in command.ts. */
 import type { z } from 'zod';
 import type { Tx } from '../data/client.js';
-import { RequestError, UnauthenticatedError, UserError, ValidationError } from '../errors.js';
+import {
+  PasswordChangeRequiredError,
+  RequestError,
+  UnauthenticatedError,
+  UserError,
+  ValidationError,
+} from '../errors.js';
 import type { Subject } from './audit.js';
 import { findSubject, requirePermission } from './authorize.js';
 import type { Viewer } from './authz.js';
@@ -82,6 +88,8 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
   try {
     const viewer = call.viewer ?? (command.permission === null ? ANONYMOUS : null);
     if (!viewer) throw new UnauthenticatedError();
+    if (viewer.mustChangePassword && !command.beforePasswordChange)
+      throw new PasswordChangeRequiredError();
     const input = parse(command, rawInput);
     subject = { ...subject, name: command.label?.(input) ?? '' };
     keyed = await keyOf(command, rawInput, call, options);

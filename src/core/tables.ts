@@ -18,6 +18,7 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
   projects: ['Project'],
   security_groups: ['SecurityGroup'],
   security_rules: ['SecurityRule'],
+  sessions: ['Session'],
   storage_pools: ['StoragePool'],
   tasks: ['Task'],
   users: ['User'],

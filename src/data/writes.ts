@@ -22,6 +22,7 @@ export const FOLLOW_DELETION: Readonly<Record<string, readonly string[]>> = {
     'audit_log',
     'drs_recommendations',
     'project_members',
+    'sessions',
     'tasks',
     'virtual_machines',
     'vm_snapshots',

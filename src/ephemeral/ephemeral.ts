@@ -33,8 +33,8 @@ export interface Ephemeral {
   set(key: string, value: string, ttlMs: number): Promise<void>;
   /** True when there was something to delete. */
   delete(key: string): Promise<boolean>;
-  /** Adds one; a new key starts at 1 and lives for `ttlMs` from then on. */
-  count(key: string, ttlMs: number): Promise<Counted>;
+  /** Adds `by`, which is 1 unless it is given; a new key starts at that and lives for `ttlMs` from then on. */
+  count(key: string, ttlMs: number, by?: number): Promise<Counted>;
   /** Tells everybody who listens now; nobody else ever hears of it. */
   publish(channel: string, message: string): Promise<void>;
   /** Listeners must be quick and must not throw. */

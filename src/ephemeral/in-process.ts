@@ -6,12 +6,18 @@ import type { Counted, Ephemeral } from './ephemeral.js';
 /** Beyond this many keys the least recently used are forgotten, as Redis would evict. */
 const MAX_KEYS = 100_000;
 
-export function openInProcessEphemeral(): Ephemeral {
-  const values = new LRUCache<string, string>({ max: MAX_KEYS, ttlAutopurge: false });
+/** @param monotonic milliseconds by which lifetimes are measured, for tests */
+export function openInProcessEphemeral(monotonic?: () => number): Ephemeral {
+  const values = new LRUCache<string, string>({
+    max: MAX_KEYS,
+    ttlAutopurge: false,
+    ...(monotonic ? { perf: { now: monotonic }, ttlResolution: 0 } : {}),
+  });
   const bus = new EventEmitter().setMaxListeners(0);
-  const count = (key: string, ttlMs: number): Counted => {
-    const next = Number(values.get(key) ?? 0) + 1;
-    const ttl = next === 1 ? ttlMs : Math.max(1, values.getRemainingTTL(key));
+  const count = (key: string, ttlMs: number, by: number): Counted => {
+    const before = values.get(key);
+    const next = Number(before ?? 0) + by;
+    const ttl = before === undefined ? ttlMs : Math.max(1, values.getRemainingTTL(key));
     values.set(key, String(next), { ttl });
     return { count: next, remainingMs: Math.ceil(ttl) };
   };
@@ -28,7 +34,7 @@ export function openInProcessEphemeral(): Ephemeral {
       values.delete(key);
       return wasThere;
     },
-    count: async (key, ttlMs) => count(key, ttlMs),
+    count: async (key, ttlMs, by = 1) => count(key, ttlMs, by),
     async publish(channel, message) {
       bus.emit(channel, message);
     },

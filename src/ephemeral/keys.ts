@@ -13,6 +13,12 @@ export const ephemeralKeys = {
   credentialLimit: (ip: string) => `credentiallimit:${ip}`,
   /** `id`: of a user, or of an agent's node. */
   principalLimit: (id: string) => `principallimit:${id}`,
+  /** Attempts to sign in. `of`: see modules/user/throttle.ts. */
+  signInLimit: (of: string) => `signinlimit:${of}`,
+  /** Who signs in too often has to wait for its end. */
+  signInWaitLimit: (of: string) => `signinwaitlimit:${of}`,
+  /** Somebody has signed in from there. `hash`: of the account and the network. */
+  signInKnown: (hash: string) => `signinknown:${hash}`,
   /** Written and deleted, to see whether Redis does what we need. `id`: of the process. */
   probe: (id: string) => `probe:${id}`,
   /** `hash`: of the ticket, never the ticket itself. */
@@ -30,7 +36,8 @@ export const ephemeralChannels = {
 
 export const ephemeralTtlMs = {
   apiCache: 60_000,
-  session: 24 * 60 * 60_000,
+  signInLimit: 60 * 60_000,
+  signInKnown: 30 * 24 * 60 * 60_000,
   nodeMetrics: 30_000,
   rateLimit: 60_000,
   consoleTicket: 60_000,

@@ -127,11 +127,11 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
     const value = UNKNOWN.has(outageRule(key)) ? undefined : outbox.read(key);
     return value === undefined ? unknown() : value;
   };
-  const counted = (key: string, ttlMs: number) =>
+  const counted = (key: string, ttlMs: number, by = 1) =>
     or(
       'count',
-      () => store.count(key, ttlMs),
-      () => here.count(key, ttlMs),
+      () => store.count(key, ttlMs, by),
+      () => here.count(key, ttlMs, by),
     );
 
   return {

@@ -18,7 +18,7 @@ export interface RedisEvents {
 
 /** Counting does not prolong. A counter that somebody left without an end gets one. */
 const COUNT = `
-local count = redis.call('INCR', KEYS[1])
+local count = redis.call('INCRBY', KEYS[1], ARGV[2])
 local rest = redis.call('PTTL', KEYS[1])
 if rest < 0 then
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
@@ -27,7 +27,7 @@ end
 return {count, rest}`;
 
 interface Counting {
-  countWithin(key: string, ttlMs: number): Promise<[number, number]>;
+  countWithin(key: string, ttlMs: number, by: number): Promise<[number, number]>;
 }
 
 const PROBE_TTL_MS = 10_000;
@@ -58,8 +58,8 @@ export function openRedis(options: RedisOptions, events: RedisEvents) {
       await sure(commands.set(key, value, 'PX', lifetime(ttlMs)));
     },
     delete: async (key: string) => (await sure(commands.del(key))) > 0,
-    count: async (key: string, ttlMs: number): Promise<Counted> => {
-      const [count, rest] = await sure(commands.countWithin(key, lifetime(ttlMs)));
+    count: async (key: string, ttlMs: number, by: number): Promise<Counted> => {
+      const [count, rest] = await sure(commands.countWithin(key, lifetime(ttlMs), by));
       return { count, remainingMs: Math.max(1, rest) };
     },
     publish: (channel: string, message: string) => sure(channels.publish(channel, message)),
@@ -72,7 +72,7 @@ export function openRedis(options: RedisOptions, events: RedisEvents) {
       await sure(
         Promise.all([
           commands.set(probeKey, '0', 'PX', PROBE_TTL_MS),
-          commands.countWithin(probeKey, PROBE_TTL_MS),
+          commands.countWithin(probeKey, PROBE_TTL_MS, 1),
           commands.mget(probeKey),
           commands.get(probeKey),
           commands.del(probeKey),

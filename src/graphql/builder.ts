@@ -5,7 +5,7 @@ import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import type { Call } from '../core/context.js';
 import type { Db } from '../data/client.js';
-import { BadRequestError, UnauthenticatedError } from '../errors.js';
+import { BadRequestError, PasswordChangeRequiredError, UnauthenticatedError } from '../errors.js';
 import type PrismaTypes from '../gen/pothos-types.js';
 import { getDatamodel } from '../gen/pothos-types.js';
 import { decodeGlobalId, encodeGlobalId } from '../ids.js';
@@ -22,7 +22,7 @@ export interface SchemaTypes {
   DefaultFieldNullability: false;
   DefaultEdgesNullability: { list: false; items: false };
   DefaultNodeNullability: false;
-  AuthScopes: { signedIn: boolean };
+  AuthScopes: { known: boolean; signedIn: boolean };
   Scalars: {
     ID: { Input: string; Output: string };
     DateTime: { Input: Date; Output: Date };
@@ -42,9 +42,14 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   defaultFieldNullability: false,
   scopeAuth: {
     authorizeOnSubscribe: true,
-    authScopes: (context) => ({ signedIn: context.viewer !== null }),
-    unauthorizedError: (_parent, { badCredential }) =>
-      new UnauthenticatedError(badCredential ? BAD_CREDENTIAL : undefined),
+    authScopes: ({ viewer }) => ({
+      known: viewer !== null,
+      signedIn: viewer !== null && !viewer.mustChangePassword,
+    }),
+    unauthorizedError: (_parent, { viewer, badCredential }) =>
+      viewer
+        ? new PasswordChangeRequiredError()
+        : new UnauthenticatedError(badCredential ? BAD_CREDENTIAL : undefined),
   },
   relay: {
     idFieldOptions: {

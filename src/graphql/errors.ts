@@ -24,6 +24,7 @@ import {
   type ScorePart,
   StaleRecommendationError,
   SubnetExhaustedError,
+  TooManyAttemptsError,
   type Usage,
   type UserError,
   ValidationError,
@@ -299,4 +300,10 @@ errorType(
   InvalidCredentialsError,
   'Nobody was signed in: user name, password or account is not right.',
 );
+errorType(TooManyAttemptsError, 'Too many attempts to sign in have failed.', (t) => ({
+  retryAfterMs: t.int({
+    description: 'When to try again, in milliseconds.',
+    resolve: ({ error: e }) => e.retryAfterMs,
+  }),
+}));
 errorType(LastAdministratorError, 'Without this user nobody could administer the system any more.');

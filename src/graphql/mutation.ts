@@ -110,7 +110,7 @@ export function mutationField<R extends object>(
     t.field({
       type: Result,
       description: options.description,
-      ...(command.permission === null ? {} : { authScopes: { signedIn: true } }),
+      ...(command.permission === null ? {} : { authScopes: scopeOf(command) }),
       args: { input: t.arg({ type: Input, required: true, description: 'What to do.' }) },
       resolve: async (_root, args, context, info) => {
         const { dryRun, idempotencyKey, planToken, ...input } = args.input as Record<
@@ -139,6 +139,9 @@ export function mutationField<R extends object>(
     }),
   );
 }
+
+const scopeOf = (command: { readonly beforePasswordChange?: boolean }) =>
+  command.beforePasswordChange ? { known: true } : { signedIn: true };
 
 /** The inputs that every mutation takes. */
 // biome-ignore lint/suspicious/noExplicitAny: the builder of any input's fields

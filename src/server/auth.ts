@@ -5,9 +5,13 @@ export interface CookieSettings {
   readonly secure: boolean;
 }
 
-/** The __Host- prefix binds the cookie to this host over TLS; plain HTTP, as in dev mode, cannot have it. */
-export function cookieSettings(mode: 'dev' | 'production'): CookieSettings {
-  return mode === 'dev'
+/**
+ * The __Host- prefix binds the cookie to this host over TLS. Browsers take no such cookie over plain HTTP, where dev mode is at home:
+ * it has another name there, so that what was seen on an open line is never taken for the other. Production gives no cookie
+ * that could travel in the clear: without TLS in front, browsers drop it, but for pages on the same machine.
+ */
+export function cookieSettings(mode: 'dev' | 'production', https: boolean): CookieSettings {
+  return mode === 'dev' && !https
     ? { name: 'quantix_session', secure: false }
     : { name: '__Host-quantix_session', secure: true };
 }
@@ -17,7 +21,10 @@ export interface Credential {
   readonly from: 'header' | 'cookie';
 }
 
-/** The header wins. A cookie counts only for requests from our own pages, and those of `origins`: a foreign one gets none of it. */
+/** A custom header: pages of other origins cannot send it without asking first, and are told no. */
+const PROOF = 'x-requested-with';
+
+/** The header wins. A cookie counts only for requests that prove to come from our own pages, or those of `origins`. */
 export function findCredential(
   headers: Headers,
   cookie: CookieSettings,
@@ -29,7 +36,7 @@ export function findCredential(
     return { token, from: 'header' };
   }
   const token = cookieValue(headers.get('cookie'), cookie.name);
-  return token !== null && isTrustedOrigin(headers, origins) ? { token, from: 'cookie' } : null;
+  return token !== null && isFromOwnPage(headers, origins) ? { token, from: 'cookie' } : null;
 }
 
 function cookieValue(header: string | null, name: string): string | null {
@@ -40,7 +47,18 @@ function cookieValue(header: string | null, name: string): string | null {
   return null;
 }
 
-/** Browsers send Origin with every POST and every WebSocket; a request without one cannot come from a foreign page's script. */
+/**
+ * Whether the browser says that one of our pages sent it. Browsers send Origin with every POST and every WebSocket, and Sec-Fetch-Site with
+ * whatever goes over TLS or to this machine; where both are missing, the page has to prove itself. Pages of a neighbouring
+ * host ("same-site") are as foreign as any.
+ */
+function isFromOwnPage(headers: Headers, origins: readonly string[]): boolean {
+  if (headers.has('origin')) return isTrustedOrigin(headers, origins);
+  const site = headers.get('sec-fetch-site');
+  return site === null ? headers.has(PROOF) : site === 'same-origin' || site === 'none';
+}
+
+/** Whether it does not come from a foreign page: from ours, or from what is no browser. */
 export function isTrustedOrigin(headers: Headers, origins: readonly string[]): boolean {
   const origin = headers.get('origin');
   if (origin === null) return headers.get('sec-fetch-site') !== 'cross-site';

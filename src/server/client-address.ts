@@ -1,4 +1,4 @@
-/** Whose request it is, where proxies stand in between. */
+/** Whose request it is, and how it came, where proxies stand in between. */
 import { BlockList, isIP } from 'node:net';
 
 /** @returns the client's address, given the connection's own and the X-Forwarded-For header; null when neither is known */
@@ -14,13 +14,7 @@ export type ClientAddress = (
  * @param trusted addresses and CIDR ranges of proxies
  */
 export function clientAddresses(trusted: readonly string[]): ClientAddress {
-  const proxies = new BlockList();
-  for (const entry of trusted) {
-    const [address = '', prefix] = entry.split('/');
-    const family = familyOf(address);
-    if (prefix === undefined) proxies.addAddress(address, family);
-    else proxies.addSubnet(address, Number(prefix), family);
-  }
+  const proxies = listOf(trusted);
   return (connection, forwardedFor) => {
     if (connection === undefined) return null;
     let client = plain(connection);
@@ -32,6 +26,39 @@ export function clientAddresses(trusted: readonly string[]): ClientAddress {
     }
     return client;
   };
+}
+
+/** A connection, as far as it matters here. */
+interface Connection {
+  readonly remoteAddress?: string | undefined;
+  /** Of a TLS socket. */
+  readonly encrypted?: boolean;
+}
+
+/** @returns whether the client's own connection is encrypted: to us, or to a proxy that we believe */
+export function clientEncryption(
+  trusted: readonly string[],
+): (connection: Connection | undefined, forwardedProto: string | null) => boolean {
+  const proxies = listOf(trusted);
+  return (connection, forwardedProto) => {
+    if (connection?.encrypted) return true;
+    const peer = plain(connection?.remoteAddress ?? '');
+    if (isIP(peer) === 0 || !proxies.check(peer, familyOf(peer))) return false;
+    // Each proxy may append its own: one that came in the clear is enough.
+    const hops = (forwardedProto ?? '').split(',').map((hop) => hop.trim().toLowerCase());
+    return hops.every((hop) => hop === 'https');
+  };
+}
+
+function listOf(trusted: readonly string[]): BlockList {
+  const proxies = new BlockList();
+  for (const entry of trusted) {
+    const [address = '', prefix] = entry.split('/');
+    const family = familyOf(address);
+    if (prefix === undefined) proxies.addAddress(address, family);
+    else proxies.addSubnet(address, Number(prefix), family);
+  }
+  return proxies;
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

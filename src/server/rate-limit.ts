@@ -4,8 +4,8 @@
  * from signing in, and trying out tokens costs no more than the limit. Fixed windows of a minute, shared by all instances through Redis,
  * local without it.
  */
-import { isIP } from 'node:net';
 import { LRUCache } from 'lru-cache';
+import { networkOf } from '../core/client-network.js';
 import type { Services } from '../core/context.js';
 import { hashToken } from '../core/tokens.js';
 import { ephemeralKeys, ephemeralTtlMs } from '../ephemeral/keys.js';
@@ -91,16 +91,4 @@ export class RateLimiter {
 /** Throws RateLimitedError for a caller who has to wait. */
 export function requireAdmission(admission: Admission | null): void {
   if (admission?.refused) throw new RateLimitedError(admission.limit, admission.resetMs);
-}
-
-/** An IPv6 host has a network of 2^64 addresses to choose from: it is counted as one. */
-export function networkOf(address: string): string {
-  if (isIP(address) !== 6) return address;
-  const [plain = ''] = address.split('%');
-  const [head = '', tail] = plain.split('::');
-  const left = head.split(':').filter(Boolean);
-  const right = tail?.split(':').filter(Boolean) ?? [];
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0');
-  const network = [...left, ...zeros, ...right].slice(0, 4);
-  return `${network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
 }

@@ -5,7 +5,7 @@ import type { Viewer } from '../core/authz.js';
 import type { OperationFacts } from '../core/context.js';
 import type { Logger } from '../log.js';
 import type { Authentication, Authenticator } from '../modules/user/authenticate.js';
-import type { Credential } from './auth.js';
+import type { CookieSettings, Credential } from './auth.js';
 import type { Admission } from './rate-limit.js';
 
 /** The credential behind something that lasts: a subscription, a socket. */
@@ -14,6 +14,8 @@ export interface Session {
   readonly expiresAt: Date | null;
   /** What became of it: the same rights as at the beginning, other ones, or none any more. */
   check(): Promise<'same' | 'changed' | 'over'>;
+  /** Calls back when it is worth a check; returns how to stop that. */
+  onHint(listener: () => void): () => void;
 }
 
 export function sessionOf(
@@ -29,11 +31,12 @@ export function sessionOf(
       if (!now) return 'over';
       return rightsOf(now.viewer) === rights ? 'same' : 'changed';
     },
+    onHint: (listener) => authenticate.watch.listen([viewer.credentialId, viewer.id], listener),
   };
 }
 
-function rightsOf({ role, projects }: Viewer): string {
-  return JSON.stringify([role, [...projects].sort()]);
+function rightsOf({ role, projects, mustChangePassword = false }: Viewer): string {
+  return JSON.stringify([role, [...projects].sort(), mustChangePassword]);
 }
 
 export interface RequestFacts {
@@ -42,6 +45,8 @@ export interface RequestFacts {
   readonly ipAddress: string | null;
   /** What was shown; whether it counts is known when the request is authenticated. */
   readonly credential: Credential | null;
+  /** How this browser gets its cookie, if it is a browser. */
+  readonly cookie: CookieSettings;
   authentication: Authentication | null;
   session: Session | null;
   /** A credential was shown and does not count. */

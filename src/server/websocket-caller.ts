@@ -9,7 +9,8 @@ import { type Session, sessionOf } from './request.js';
 export interface CallerOptions {
   readonly authenticate: Authenticator;
   readonly limiter: RateLimiter;
-  readonly cookie: CookieSettings;
+  /** For a connection that is encrypted, or not. */
+  readonly cookie: (https: boolean) => CookieSettings;
   /** Foreign origins whose pages may use the browser's cookie. */
   readonly origins: readonly string[];
 }
@@ -24,6 +25,7 @@ export class SocketCaller {
     private readonly options: CallerOptions,
     private readonly request: IncomingMessage,
     readonly ipAddress: string | null,
+    private readonly https: boolean,
     /** Aborted when the socket is closed. */
     readonly gone: AbortSignal,
   ) {}
@@ -41,7 +43,7 @@ export class SocketCaller {
     const headers = headersOf(this.request);
     const given = params?.authorization ?? params?.Authorization;
     if (typeof given === 'string') headers.set('authorization', given);
-    const credential = findCredential(headers, cookie, origins);
+    const credential = findCredential(headers, cookie(this.https), origins);
     requireAdmission(await limiter.admit(this.ipAddress, credential?.token ?? null));
     if (!credential) return true;
     this.#token = credential.token;

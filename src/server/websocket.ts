@@ -11,7 +11,7 @@ import { RateLimitedError } from '../errors.js';
 import { newId } from '../ids.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { cookieSettings, isTrustedOrigin } from './auth.js';
-import { clientAddresses } from './client-address.js';
+import { clientAddresses, clientEncryption } from './client-address.js';
 import { errorMasker } from './errors.js';
 import { watchSession } from './plugins/use-subscription-end.js';
 import type { RateLimiter } from './rate-limit.js';
@@ -53,8 +53,14 @@ export function openSockets(
   const { config, log } = services;
   const mask = errorMasker(log);
   const addressOf = clientAddresses(config.server.trustedProxies);
+  const isEncrypted = clientEncryption(config.server.trustedProxies);
   const origins = config.server.corsOrigins;
-  const callers = { authenticate, limiter, cookie: cookieSettings(config.mode), origins };
+  const callers = {
+    authenticate,
+    limiter,
+    cookie: (https: boolean) => cookieSettings(config.mode, https),
+    origins,
+  };
   const open = new Set<Conversation>();
   let stopping = false;
 
@@ -104,7 +110,9 @@ export function openSockets(
     const gone = new AbortController();
     setMaxListeners(0, gone.signal); // each operation listens
     const ipAddress = addressOf(request.socket.remoteAddress, request.headers['x-forwarded-for']);
-    const caller = new SocketCaller(callers, request, ipAddress, gone.signal);
+    const proto = request.headers['x-forwarded-proto'];
+    const https = isEncrypted(request.socket, proto === undefined ? null : String(proto));
+    const caller = new SocketCaller(callers, request, ipAddress, https, gone.signal);
     const extra: Extra = { caller, conversation: () => conversation, stopWatching: () => {} };
     const conversation = converse(ws, {
       open: (socket) => {

@@ -5,6 +5,8 @@ export const FLOORS: Readonly<Record<string, number>> = {
   config: 0,
   'log.ts': 0,
   'errors.ts': 0,
+  'capacity-errors.ts': 0,
+  'user-error.ts': 0,
   'clock.ts': 0,
   'ids.ts': 0,
   'version.ts': 0,

@@ -61,7 +61,12 @@ const DEFAULTS: Config = {
     connectTimeoutMs: 5_000,
     commandTimeoutMs: 500,
   },
-  auth: { jwtSecret: null, encryptionKey: null, sessionTtlMs: 86_400_000 },
+  auth: {
+    jwtSecret: null,
+    encryptionKey: null,
+    sessionTtlMs: 86_400_000,
+    sessionIdleTimeoutMs: 14_400_000,
+  },
   log: { level: 'info' },
   cache: { enabled: 'on', ttlMs: 60_000, maxEntryBytes: 262_144 },
   agent: { reportIntervalMs: 5_000 },

@@ -270,15 +270,19 @@ describe('requests that a foreign page makes a browser send', () => {
     request(`/graphql?query=${encodeURIComponent(query)}${more}`, { headers });
 
   it('cannot change anything with GET', async () => {
-    const reply = await get('mutation { logout(input: {}) { __typename } }', { cookie });
+    const own = { cookie, 'sec-fetch-site': 'same-origin' };
+    const reply = await get('mutation { logout(input: {}) { __typename } }', own);
     expect(reply.status).toBe(405);
-    expect((await get('{ viewer { name } }', { cookie })).body.data).toEqual({
+    expect((await get('{ viewer { name } }', own)).body.data).toEqual({
       viewer: { name: 'ada' },
     });
   });
 
   it.each([
+    [{}],
     [{ 'sec-fetch-site': 'cross-site' }],
+    [{ 'sec-fetch-site': 'same-site' }],
+    [{ 'sec-fetch-site': 'cross-site', 'x-requested-with': 'fetch' }],
     [{ origin: 'https://evil.example' }],
     [{ origin: 'null' }],
     [{ origin: 'http://127.0.0.1' }],
@@ -288,6 +292,14 @@ describe('requests that a foreign page makes a browser send', () => {
     expect(reply.headers.get('access-control-allow-origin')).toBeNull();
     const posted = await send('{ viewer { name } }', { authorization: '', cookie, ...headers });
     expect(posted.body.data).not.toEqual({ viewer: { name: 'ada' } });
+  });
+
+  it.each([[{ 'sec-fetch-site': 'none' }], [{ 'x-requested-with': 'fetch' }]] as Record<
+    string,
+    string
+  >[][])('are told from those of our own: %j', async (headers) => {
+    const reply = await get('{ viewer { name } }', { cookie, ...headers });
+    expect(reply.body.data).toEqual({ viewer: { name: 'ada' } });
   });
 
   it('get no leave from a preflight', async () => {

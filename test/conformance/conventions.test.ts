@@ -146,6 +146,8 @@ const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   issue: 'action',
   login: 'action',
   logout: 'action',
+  change: 'action',
+  revoke: 'action',
   start: 'action',
   stop: 'action',
   reboot: 'action',

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Installation, install } from '../support/installation.js';
 import { sharedPostgres } from '../support/services/postgres.js';
+import { until } from '../support/until.js';
 import { query } from './database.js';
 import { expectFailure } from './expectations.js';
 
@@ -151,6 +152,18 @@ describe('user create', () => {
     expect(await users()).toEqual(before);
   });
 
+  it.each([
+    ['a password that everybody has', 'password1234', /is easy to guess: it is like passwords/],
+    [
+      'the name of the user',
+      'bobby.bobby.bobby',
+      /is easy to guess: it (repeats itself|is made of)/,
+    ],
+  ])('refuses %s', async (_what, password, message) => {
+    const finished = await create(`${password}\n`, 'bobby');
+    expectFailure(finished, 1, message);
+  });
+
   it('never makes a user in memory when PostgreSQL does not answer', async () => {
     const finished = await installation.run(['user', 'create', 'bob'], {
       stdin: 'correct horse battery\n',
@@ -158,5 +171,53 @@ describe('user create', () => {
     });
     expectFailure(finished, 1, 'PostgreSQL at 127.0.0.1:1');
     expect(finished.stdout).toBe('');
+  });
+});
+
+describe('the other words of user', () => {
+  it('list, lock out, let in again, and give another password, which a running instance hears of', async () => {
+    const user = async (words: string[], stdin = '') => {
+      const { code, stdout, stderr } = await installation.run(['user', ...words], { stdin });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      return stdout;
+    };
+    const served = await installation.serve();
+    try {
+      const vic = await served.signIn('vic', installation.password);
+      expect(await user(['list'])).toMatch(
+        /^ada +ADMIN +enabled .*\nvic +VIEWER +enabled +1 sessions /,
+      );
+      expect(await user(['disable', 'vic'])).toContain('signed out');
+      await until('it is signed out', async () => {
+        const { errors } = await vic.answer('{ viewer { name } }');
+        return errors[0]?.extensions.code === 'UNAUTHENTICATED';
+      });
+      expect(await user(['enable', 'vic'])).toBe('vic can sign in\n');
+      const password = 'a pigeon under seven hats';
+      await user(['set-password', 'vic', '--must-change-password'], `${password}\n`);
+      const again = await served.signIn('vic', password);
+      const { errors } = await again.answer('{ viewer { name } }');
+      expect(errors[0]?.extensions.code).toBe('PASSWORD_CHANGE_REQUIRED');
+      expect(await user(['revoke-sessions', 'vic'])).toBe('vic is signed out everywhere\n');
+      await until('its session has ended', async () => {
+        const { errors } = await again.answer('{ viewer { name } }');
+        return errors[0]?.extensions.code === 'UNAUTHENTICATED';
+      });
+    } finally {
+      await served.program.dispose();
+    }
+  });
+
+  it('refuse to leave nobody in charge, and to speak of nobody', async () => {
+    expectFailure(
+      await installation.run(['user', 'disable', 'ada']),
+      1,
+      'ada is the last enabled administrator',
+    );
+    expectFailure(
+      await installation.run(['user', 'enable', 'nobody']),
+      1,
+      'There is no user "nobody".',
+    );
   });
 });

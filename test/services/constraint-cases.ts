@@ -31,6 +31,7 @@ export const ACCEPTED: Readonly<Record<string, Row>> = {
     user_id: base.user,
     token_hash: `md5(random()::text) || md5(random()::text)`,
   },
+  sessions: { id: ID, user_id: base.user, expires_at: `now() + interval '1 hour'` },
   clusters: { id: ID, name: NAME },
   nodes: { id: ID, hostname: NAME, management_ip: `'192.0.2.1'`, cluster_id: base.cluster },
   virtual_machines: { id: ID, name: NAME, project_id: base.project },
@@ -107,6 +108,7 @@ export const BASE: readonly (readonly [table: string, values: Row])[] = [
   ['interface_security_groups', {}],
   ['project_members', {}],
   ['api_tokens', { id: base.user, token_hash: `repeat('a', 64)` }],
+  ['sessions', { id: base.user }],
   ['audit_log', { id: base.user, user_id: base.user }],
   ['alerts', { id: base.user, source_type: `'HOST'`, kind: `'disk-full'` }],
   ['drs_recommendations', { id: base.user }],
@@ -195,6 +197,10 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
       { token_hash: `'qx_plain-secret'` },
       { token_hash: `repeat('A', 64)` },
     ],
+  },
+  sessions: {
+    sessions_pkey: [{ id: base.user }],
+    sessions_expires_at_check: [{ expires_at: 'now()' }],
   },
   clusters: {
     clusters_pkey: [{ id: base.cluster }],

@@ -1,7 +1,7 @@
 /** Limits of requests on two instances with one Redis: who is counted by what, and what a refusal says. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { networkOf } from '../../src/core/client-network.js';
 import type { Data } from '../../src/data/client.js';
-import { networkOf } from '../../src/server/rate-limit.js';
 import { openSocket } from '../e2e/socket-client.js';
 import { createTestApp, openTestData, type TestApp } from '../support/app.js';
 import { redisOptions } from '../support/redis-config.js';

@@ -172,6 +172,24 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     const { name } = await world.seed.user('VIEWER', { username: fresh('user') });
     return { client: world.anonymous, input: { username: name, password: world.seed.password } };
   },
+  changePassword: async ({ world }) => {
+    const { name } = await world.seed.user('VIEWER', { username: fresh('user') });
+    const input = { currentPassword: world.seed.password, newPassword: 'a sample of a password' };
+    return { client: await world.signIn(name), input };
+  },
+  revokeOtherSessions: async ({ world }) => {
+    const { name } = await world.seed.user('VIEWER', { username: fresh('user') });
+    await world.signIn(name);
+    return { client: await world.signIn(name), input: {} };
+  },
+  revokeSession: asAdmin(async ({ world: { seed } }) => ({
+    id: (await seed.session(await seed.user('VIEWER'))).id,
+  })),
+  revokeUserSessions: asAdmin(async ({ world: { seed } }) => {
+    const user = await seed.user('VIEWER');
+    await seed.session(user);
+    return { id: user.id };
+  }),
   logout: async ({ world }) => {
     const { name } = await world.seed.user('VIEWER', { username: fresh('user') });
     return { client: await world.signIn(name), input: {} };

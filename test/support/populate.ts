@@ -52,6 +52,14 @@ export async function populate({ db }: Data): Promise<Populated> {
     description: nth(['', '50% off', '50 off', 'a_b', 'axb', 'Größe', 'back\\slash'], i),
     ...times(i),
   }));
+  const sessions = rows((i) => ({
+    id: newId(),
+    userId: users[i % 4 ? 0 : i]?.id ?? '',
+    ipAddress: i % 3 ? `192.0.2.${i}` : null,
+    userAgent: nth(['', 'Größe/1.0', 'curl/8.5'], i),
+    createdAt: moment(i),
+    expiresAt: new Date('2100-01-01T00:00:00Z'),
+  }));
   const user = (i: number) => nth(users, i).id;
   const project = (i: number) => nth(projects, i).id;
   /** The hub for every row but a few. */
@@ -281,6 +289,7 @@ export async function populate({ db }: Data): Promise<Populated> {
   }));
 
   await db.user.createMany({ data: users });
+  await db.session.createMany({ data: sessions });
   await db.cluster.createMany({ data: clusters });
   await db.project.createMany({ data: projects });
   await db.node.createMany({ data: nodes });

@@ -60,6 +60,16 @@ export function createSeed({ db }: Data) {
       }
       return made('User', id, username);
     },
+    /** A session that nobody has a token of. */
+    async session(
+      user: Made,
+      data: Partial<Prisma.SessionUncheckedCreateInput> = {},
+    ): Promise<Made> {
+      const id = newId();
+      const expiresAt = new Date(Date.now() + 3_600_000);
+      await db.session.create({ data: { id, userId: user.uuid, expiresAt, ...data } });
+      return made('Session', id, id);
+    },
     async project(
       data: Partial<Prisma.ProjectCreateManyInput> = {},
     ): Promise<Made & { groupUuid: string }> {

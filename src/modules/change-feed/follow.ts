@@ -21,6 +21,7 @@ export const FEED_TYPES = [
   'Project',
   'SecurityGroup',
   'SecurityRule',
+  'Session',
   'StoragePool',
   'Task',
   'User',

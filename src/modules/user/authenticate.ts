@@ -3,7 +3,9 @@ import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../../core/authz.js';
 import type { Services } from '../../core/context.js';
 import { hashToken, isAgentToken } from '../../core/tokens.js';
+import { CredentialWatch } from './credential-watch.js';
 import { verifySession } from './session.js';
+import type { SessionClaims } from './session-token.js';
 
 export interface Authentication {
   readonly viewer: Viewer;
@@ -11,11 +13,14 @@ export interface Authentication {
   readonly expiresAt: Date | null;
 }
 
-export type Authenticator = (token: string) => Promise<Authentication | null>;
+export interface Authenticator {
+  (token: string): Promise<Authentication | null>;
+  readonly watch: CredentialWatch;
+}
 
 /** What the viewers of each kind are made from: as long as nothing of it changes, they are who they were. */
 const MADE_FROM = {
-  user: ['ProjectMember', 'User'],
+  user: ['ProjectMember', 'Session', 'User'],
   agent: ['ApiToken', 'HypervisorNode'],
 } as const;
 /** How long a viewer is remembered at most: who writes past this program, in the database itself, is noticed after that. */
@@ -48,12 +53,14 @@ export function createAuthenticator(services: Services): Authenticator {
   });
   const memories = { user: memory(), agent: memory() };
   // Where marks cannot be read, hints are all there is.
-  services.hints.listen(({ type }) => {
+  const watch = new CredentialWatch();
+  services.hints.listen(({ type, id }) => {
     for (const kind of ['user', 'agent'] as const) {
       if (!MADE_FROM[kind].some((source) => source === type)) continue;
       memories[kind].changes += 1;
       memories[kind].known.clear();
     }
+    watch.tell(id);
   });
 
   function isCurrent({ loaded, marks, at }: Remembered, now: Marks): boolean {
@@ -89,7 +96,7 @@ export function createAuthenticator(services: Services): Authenticator {
     }
   }
 
-  return async (token) => {
+  async function authenticate(token: string): Promise<Authentication | null> {
     if (token.length > 2048) return null;
     if (isAgentToken(token)) {
       const hash = hashToken(token);
@@ -99,10 +106,12 @@ export function createAuthenticator(services: Services): Authenticator {
     }
     const session = await verifySession(services, token, MADE_FROM.user);
     if (!session) return null;
-    const { userId, marks, sessionId, expiresAt } = session;
-    const user = await remembered('user', userId, marks, () => loadUser(services, userId));
+    const { marks, sessionId, expiresAt } = session;
+    const user = await remembered('user', sessionId, marks, () => loadUser(services, session));
     return user && { viewer: viewerOf(user, sessionId), expiresAt };
-  };
+  }
+
+  return Object.assign(authenticate, { watch });
 }
 
 const viewerOf = ({ until: _, ...viewer }: Loaded, credentialId: string): Viewer => ({
@@ -110,22 +119,33 @@ const viewerOf = ({ until: _, ...viewer }: Loaded, credentialId: string): Viewer
   credentialId,
 });
 
-async function loadUser({ data }: Services, id: string): Promise<Loaded | null> {
-  const user = await data.db.user.findFirst({
-    where: { id, enabled: true },
+/** Null: the session has ended, or its user is disabled or gone. */
+async function loadUser(
+  { data, clock }: Services,
+  { sessionId, userId }: SessionClaims,
+): Promise<Loaded | null> {
+  const session = await data.db.session.findFirst({
+    where: { id: sessionId, userId, expiresAt: { gt: clock.now() }, user: { enabled: true } },
     select: {
-      username: true,
-      role: true,
-      memberships: { select: { projectId: true, role: true } },
+      user: {
+        select: {
+          username: true,
+          role: true,
+          mustChangePassword: true,
+          memberships: { select: { projectId: true, role: true } },
+        },
+      },
     },
   });
-  if (!user) return null;
+  if (!session) return null;
+  const { username, role, mustChangePassword, memberships } = session.user;
   return {
-    id,
-    userId: id,
-    name: user.username,
-    role: user.role,
-    projects: new Map(user.memberships.map((m) => [m.projectId, m.role])),
+    id: userId,
+    userId,
+    name: username,
+    role,
+    projects: new Map(memberships.map((m) => [m.projectId, m.role])),
+    mustChangePassword,
   };
 }
 

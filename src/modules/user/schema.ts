@@ -19,6 +19,14 @@ export const UserRef = builder.prismaNode('User', {
     email: t.exposeString('email', { description: 'Unique, in lower case.' }),
     role: t.expose('role', { type: UserRoleEnum, description: 'What the user may do.' }),
     enabled: t.exposeBoolean('enabled', { description: 'False: cannot sign in.' }),
+    mustChangePassword: t.exposeBoolean('mustChangePassword', {
+      description: 'True: can do nothing before the password is another one.',
+    }),
+    passwordChangedAt: t.expose('passwordChangedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the password was set last; null: before this was kept.',
+    }),
     lastLogin: t.expose('lastLogin', {
       type: 'DateTime',
       nullable: true,
@@ -41,7 +49,7 @@ const ViewerRole = builder.enumType('ViewerRole', {
   },
 });
 
-const ViewerType = builder.objectRef<Viewer>('Viewer').implement({
+export const ViewerType = builder.objectRef<Viewer>('Viewer').implement({
   description: 'Whoever asks.',
   fields: (t) => ({
     name: t.exposeString('name', { description: 'The user name, or "agent:" and the host name.' }),
@@ -94,6 +102,10 @@ mutationField('login', login, {
       description: 'When the session ends.',
       resolve: ({ result }) => new Date(result.expiresAt),
     }),
+    mustChangePassword: t.boolean({
+      description: 'True: call changePassword; nothing else is possible before that.',
+      resolve: ({ result }) => result.mustChangePassword,
+    }),
     userId: t.id({
       description: 'Who signed in.',
       resolve: ({ result }) => encodeGlobalId('User', result.userId),
@@ -121,7 +133,14 @@ mutationField('createUser', createUser, {
     }),
     email: t.string({ required: true, description: 'Unique, whatever the case.' }),
     role: t.field({ type: UserRoleEnum, required: true, description: 'What the user may do.' }),
-    password: t.string({ required: true, description: 'At least 12 characters.' }),
+    password: t.string({
+      required: true,
+      description: 'At least 12 characters, and not easy to guess.',
+    }),
+    mustChangePassword: t.boolean({
+      description:
+        'Whether the user has to replace this password at the first sign-in. True unless you say otherwise.',
+    }),
   }),
   entities: { user },
 });
@@ -140,10 +159,18 @@ mutationField('updateUser', updateUser, {
 });
 
 mutationField('setUserPassword', setUserPassword, {
-  description: 'Gives a user a new password.',
+  description:
+    'Gives another user a new password, and signs them out everywhere. Your own: changePassword.',
   input: (t) => ({
     id: target(t, 'user'),
-    password: t.string({ required: true, description: 'At least 12 characters.' }),
+    password: t.string({
+      required: true,
+      description: 'At least 12 characters, and not easy to guess.',
+    }),
+    mustChangePassword: t.boolean({
+      description:
+        'Whether the user has to replace it at the next sign-in. True unless you say otherwise.',
+    }),
   }),
   entities: { user },
 });

@@ -3,7 +3,7 @@ import type { Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
 import { newId } from '../../ids.js';
 import { cookieSettings, findCredential, setCookieHeader } from '../auth.js';
-import { clientAddresses } from '../client-address.js';
+import { clientAddresses, clientEncryption } from '../client-address.js';
 import { factsFor, logRequest, type RequestFacts } from '../request.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,63}$/;
@@ -12,21 +12,25 @@ const QUIET = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** What node's HTTP adapter hands over beside the request. */
 interface ServerContext {
-  req?: { socket?: { remoteAddress?: string } };
+  req?: { socket?: { remoteAddress?: string; encrypted?: boolean } };
 }
 
 export function useRequest(services: Services): Plugin {
   const { log, clock, config } = services;
-  const cookie = cookieSettings(config.mode);
   const addressOf = clientAddresses(config.server.trustedProxies);
+  const isEncrypted = clientEncryption(config.server.trustedProxies);
 
   function newFacts({ headers }: Request, context: ServerContext): RequestFacts {
     const given = headers.get('x-request-id') ?? '';
+    const socket = context.req?.socket;
+    const https = isEncrypted(socket, headers.get('x-forwarded-proto'));
+    const cookie = cookieSettings(config.mode, https);
     return {
       id: REQUEST_ID.test(given) ? given : newId(),
       startedAt: clock.monotonic(),
-      ipAddress: addressOf(context.req?.socket?.remoteAddress, headers.get('x-forwarded-for')),
+      ipAddress: addressOf(socket?.remoteAddress, headers.get('x-forwarded-for')),
       credential: findCredential(headers, cookie, config.server.corsOrigins),
+      cookie,
       authentication: null,
       session: null,
       badCredential: false,
@@ -48,7 +52,7 @@ export function useRequest(services: Services): Plugin {
       if (facts.sessionCookie !== undefined) {
         response.headers.append(
           'set-cookie',
-          setCookieHeader(cookie, facts.sessionCookie, config.auth.sessionTtlMs),
+          setCookieHeader(facts.cookie, facts.sessionCookie, config.auth.sessionTtlMs),
         );
       }
       if (QUIET.has(pathname) && response.status < 400) return;

@@ -54,7 +54,7 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
     document: CacheableDocument,
   ): Promise<Entry | null> {
     const viewer = factsOf(request).authentication?.viewer;
-    if (!viewer || viewer.role === 'AGENT') return null;
+    if (!viewer || viewer.role === 'AGENT' || viewer.mustChangePassword) return null;
     const variables = variablesText(params.variables);
     if (variables === null || document.unless.some((name) => variables.includes(name))) return null;
     const key = entryKey({

@@ -8,7 +8,7 @@ import { linkSignals } from '../link-signals.js';
 import type { Session } from '../request.js';
 import type { ServerContext } from '../yoga.js';
 
-/** How often a session is asked for again: somebody may have signed out, or lost the account or a role. */
+/** How often a session is asked for again, beside when a hint says so: hints can be lost. */
 const RECHECK_MS = 5_000;
 
 /** The open subscriptions of one app, on all transports. */
@@ -70,7 +70,9 @@ export function useSubscriptionEnd(subscriptions: Subscriptions): Plugin<ServerC
   };
 }
 
-/** Calls `end` when one of these has become of the session. Returns how to stop watching. */
+/**
+ * Calls `end` when one of these has become of the session: somebody signed out, or lost the account or a role. Returns how to stop watching.
+ */
 export function watchSession(
   session: Session | null,
   what: readonly ('over' | 'changed')[],
@@ -80,15 +82,18 @@ export function watchSession(
   const { expiresAt } = session;
   const expiry =
     expiresAt && setTimeout(end, Math.max(0, expiresAt.getTime() - Date.now())).unref();
-  const recheck = setInterval(() => {
+  const check = (): void => {
     session.check().then(
       (now) => {
         if (now !== 'same' && what.includes(now)) end();
       },
       () => {}, // the database does not answer: that says nothing about the session
     );
-  }, RECHECK_MS).unref();
+  };
+  const recheck = setInterval(check, RECHECK_MS).unref();
+  const stopListening = session.onHint(check);
   return () => {
+    stopListening();
     if (expiry) clearTimeout(expiry);
     clearInterval(recheck);
   };

@@ -27,7 +27,8 @@ export async function createDatacenter(random: Random) {
   const datas: Data[] = [await openData(config, log), await openData(config, log)];
   const [data] = datas as [Data, Data];
   const placement = { cpuOvercommit: 1, memoryOvercommit: 1, policy: 'spread' } as const;
-  const auth = { sessionTtlMs: 10 * 365 * 86_400_000 };
+  const years = 10 * 365 * 86_400_000;
+  const auth = { sessionTtlMs: years, sessionIdleTimeoutMs: years };
   const deletion = { retentionMs: 3_600_000 };
   const open = (on: Data): Promise<TestApp> =>
     createTestApp({
