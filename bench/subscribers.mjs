@@ -37,7 +37,7 @@ await withSite(measure, { nodeArgs, fill: addNodes });
 
 /** Nodes with agents' tokens, beside those of the demo. */
 async function addNodes(data) {
-  const [{ newId, encodeGlobalId }, { newAgentToken, hashToken }] = await Promise.all([
+  const [{ newId, encodeGlobalId }, { newToken, hashToken }] = await Promise.all([
     import('../build/ids.js'),
     import('../build/core/tokens.js'),
   ]);
@@ -57,7 +57,7 @@ async function addNodes(data) {
   }));
   await data.db.node.createMany({ data: rows });
   for (const { id } of rows)
-    nodes.push({ uuid: id, id: encodeGlobalId('HypervisorNode', id), token: newAgentToken() });
+    nodes.push({ uuid: id, id: encodeGlobalId('HypervisorNode', id), token: newToken('agent') });
   await data.db.apiToken.createMany({
     data: nodes.map(({ uuid, token }) => ({
       ...{ id: newId(), name: 'agent', nodeId: uuid, tokenHash: hashToken(token) },

@@ -7,6 +7,8 @@ import './modules/project/schema.js';
 import './modules/project/member-schema.js';
 import './modules/cluster/schema.js';
 import './modules/node/schema.js';
+import './modules/token/schema.js';
+import './modules/token/enrolment-schema.js';
 import './modules/storage/schema.js';
 import './modules/image/schema.js';
 import './modules/network/schema.js';

@@ -60,3 +60,13 @@ export const IssueToken = graphql(`
     }
   }
 `);
+
+export const Enrol = graphql(`
+  mutation AgentEnrol($input: EnrolHypervisorNodeInput!) {
+    enrolHypervisorNode(input: $input) {
+      __typename
+      ... on EnrolHypervisorNodePayload { token hypervisorNodeId }
+      ... on UserError { code message }
+    }
+  }
+`);

@@ -33,10 +33,10 @@ interface Answer<R> {
 
 const TIMEOUT_MS = 10_000;
 
-/** @param server the URL of the API, with or without /graphql */
+/** @param server the URL of the API, with or without /graphql; `token` null: nobody in particular asks */
 export function openTransport(
   server: string,
-  token: string,
+  token: string | null,
   fetcher: Fetch = (request) => fetch(request),
 ): Transport {
   const url = new URL(server);
@@ -58,7 +58,10 @@ export function openTransport(
         response = await fetcher(
           new Request(url, {
             method: 'POST',
-            headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+            headers: {
+              'content-type': 'application/json',
+              ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+            },
             body: JSON.stringify({ query: document.toString(), variables }),
             signal: giveUp.signal,
           }),

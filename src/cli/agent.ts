@@ -1,15 +1,16 @@
 /** `agent`: runs the agent of this machine, or of simulated ones, against a control plane. */
 import { setMaxListeners } from 'node:events';
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runAgent, untilAnswered } from '../agent/agent.js';
+import { enrolledToken, isAway } from '../agent/enrol.js';
 import { openLinuxMachine } from '../agent/machine.js';
 import { enrolSimulatedNode, runSimulatedAgent } from '../agent/simulate.js';
 import { createSimulatedHypervisor } from '../agent/simulated-hypervisor.js';
 import { createSimulatedJobs } from '../agent/simulated-jobs.js';
-import { ApiError, openTransport } from '../agent/transport.js';
+import { openTransport } from '../agent/transport.js';
 import { model } from '../config/model.js';
-import { agentToken } from '../config/token.js';
+import { agentToken, enrolmentToken } from '../config/token.js';
 import { createLogger, type Logger } from '../log.js';
 import { VERSION } from '../version.js';
 import type { Options } from './run.js';
@@ -18,14 +19,14 @@ import { UsageError } from './usage.js';
 const MAX_SIMULATED = 1000;
 /** Spreads the first reports of simulated nodes, so that they do not come all at once. */
 const STAGGER_MS = 20;
+const TOKEN_FILE = '/var/lib/quantix-vdc/agent.json';
 
 export async function agent(words: readonly string[], options: Options): Promise<number> {
   if (words.length > 0) throw new UsageError(`agent takes no "${words[0]}".`);
   const server = serverUrl(options.server);
   const token = options.token ?? agentToken();
-  if (!token)
-    throw new UsageError('agent needs a token: --token, or QUANTIX_TOKEN in the environment.');
   const count = simulatedCount(options.simulate);
+  const enrolling = token ? null : enrolment(options, count);
   const log = createLogger({ level: logLevel(options['log-level']), name: 'qx-agent' });
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal); // each simulated node listens
@@ -36,8 +37,14 @@ export async function agent(words: readonly string[], options: Options): Promise
     });
   }
   try {
-    if (count > 0) await simulate(server, token, count, log, stopping.signal);
-    else await runHere(server, token, log, stopping.signal);
+    const { signal } = stopping;
+    const transport = openTransport(server, null);
+    const own = enrolling
+      ? await enrolledToken({ ...enrolling, transport, log, signal })
+      : (token ?? null);
+    if (own === null) return 0;
+    if (count > 0) await simulate(server, own, count, log, signal);
+    else await runHere(server, own, log, signal);
   } catch (error) {
     if (!stopping.signal.aborted) throw error;
   }
@@ -88,9 +95,28 @@ async function simulate(
   await Promise.all(running);
 }
 
-/** Whether nobody answered, or nobody who could have: a refusal is an answer. */
-function isAway(error: unknown): boolean {
-  return error instanceof ApiError && /^(UNREACHABLE|UNAVAILABLE|HTTP_5\d\d)$/.test(error.code);
+/** Without a token of its own the agent has one in a file, or enrols. */
+function enrolment(options: Options, count: number) {
+  const presented = options.enrol ?? enrolmentToken() ?? null;
+  const file = options['token-file'] ?? (presented === null ? undefined : TOKEN_FILE);
+  if (file === undefined)
+    throw new UsageError(
+      'agent needs a token: QUANTIX_TOKEN in the environment or --token, or --enrol for a new node, or --token-file for one that has enrolled.',
+    );
+  if (count > 0)
+    throw new UsageError('--simulate makes its nodes known itself, with an administrator’s token.');
+  const managementIp = options['management-ip'] ?? ownAddress();
+  if (!managementIp)
+    throw new UsageError('This machine has no address to be administered at: --management-ip.');
+  return { enrolmentToken: presented, file, hostname: hostname().toLowerCase(), managementIp };
+}
+
+/** The first address that others can reach, IPv4 before IPv6. */
+function ownAddress(): string | undefined {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const reachable = all.filter(({ internal, address }) => !internal && !/^fe80:/i.test(address));
+  const first = reachable.find(({ family }) => family === 'IPv4') ?? reachable[0];
+  return first?.address;
 }
 
 function serverUrl(text: string | undefined): string {

@@ -16,6 +16,9 @@ const OPTIONS = {
   server: { type: 'string' },
   token: { type: 'string' },
   simulate: { type: 'string' },
+  enrol: { type: 'string' },
+  'token-file': { type: 'string' },
+  'management-ip': { type: 'string' },
   json: { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -49,7 +52,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import('./doctor.js')).doctor,
   },
   agent: {
-    options: ['server', 'token', 'simulate', 'log-level'],
+    options: ['server', 'token', 'simulate', 'enrol', 'token-file', 'management-ip', 'log-level'],
     load: async () => (await import('./agent.js')).agent,
   },
 };

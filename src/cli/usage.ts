@@ -36,6 +36,10 @@ Options of migrate, user and doctor:
 Options of agent:
   --server URL          the control plane, e.g. http://127.0.0.1:8080
   --token TOKEN         from the mutation issueAgentToken; better in QUANTIX_TOKEN, where "ps" does not show it
+  --enrol TOKEN         of a new node: from createEnrolmentToken; better in QUANTIX_ENROL_TOKEN. The node's own token
+                        goes to the token file, and is used from then on
+  --token-file FILE     where an enrolled agent keeps its token (default: /var/lib/quantix-vdc/agent.json)
+  --management-ip IP    where the node is administered (default: its first address)
   --simulate N          run N simulated nodes instead of this machine; the token is then an administrator's
 
   --version             print the version

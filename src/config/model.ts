@@ -107,6 +107,18 @@ export const model = {
         min: '1s',
         description: 'How long a session lasts that nobody uses. An open subscription uses it.',
       }),
+      max_token_ttl: duration({
+        default: '8760h',
+        min: '1m',
+        max: '87600h',
+        description: 'Longest life of a token of a script, and its life when none is asked for.',
+      }),
+      max_enrolment_ttl: duration({
+        default: '168h',
+        min: '1m',
+        max: '8760h',
+        description: 'Longest life of a token with which new nodes enrol.',
+      }),
     },
   },
   log: {

@@ -1,4 +1,8 @@
-/** The agent's token from the environment, where the process list does not show it. */
+/** The agent's tokens from the environment, where the process list does not show them. */
 export function agentToken(env: NodeJS.ProcessEnv = process.env): string | undefined {
   return env.QUANTIX_TOKEN || undefined;
+}
+
+export function enrolmentToken(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  return env.QUANTIX_ENROL_TOKEN || undefined;
 }

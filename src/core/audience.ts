@@ -4,7 +4,7 @@
  * gone or moved: what somebody saw and sees no more is deleted for them, and what they see for the first time is created.
  * Administrators see all objects that are there. An object that is not there has an empty list.
  */
-import type { Viewer } from './authz.js';
+import { isAgent, isEverywhere, type Viewer } from './authz.js';
 
 /** Every signed-in user, agents excepted. */
 export const EVERYONE = '00000000-0000-0000-0000-000000000000';
@@ -13,8 +13,8 @@ export const ADMINISTRATORS = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** The ids that stand for a viewer: whoever has one of an object's sees it. */
 export function standsFor(viewer: Viewer): readonly string[] {
-  if (viewer.role === 'AGENT') return [];
-  if (viewer.role === 'ADMIN') return [ADMINISTRATORS];
+  if (isAgent(viewer)) return [];
+  if (isEverywhere(viewer)) return [ADMINISTRATORS];
   return [EVERYONE, viewer.id, ...viewer.projects.keys()];
 }
 

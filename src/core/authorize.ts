@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { ForbiddenError } from '../errors.js';
 import { type Subject, subjectOf } from './audit.js';
-import { may, type Viewer } from './authz.js';
+import { isAgent, lackOf, type Permission, type Viewer } from './authz.js';
 import type { Command } from './command.js';
 import type { Call } from './context.js';
 import { requireVisible } from './entity.js';
@@ -24,7 +24,7 @@ export async function findSubject<I extends z.ZodType>(
     ...(entity.projectColumn ? { [entity.projectColumn]: true } : {}),
   };
   // An agent sees nothing through the graph, and of all objects knows one: its own node.
-  const own = viewer.role === 'AGENT' && entity.type === 'HypervisorNode' && id === viewer.id;
+  const own = isAgent(viewer) && entity.type === 'HypervisorNode' && id === viewer.id;
   const row = own
     ? { id, [entity.label]: viewer.name }
     : await requireVisible(call.services.data.db, entity, viewer, id, select, path);
@@ -34,6 +34,14 @@ export async function findSubject<I extends z.ZodType>(
 /** A step of its own, after the subject is known: the entry of a refusal must name it, and its project must find the entry. */
 export function requirePermission(command: Command, viewer: Viewer, subject: Subject): void {
   const { permission } = command;
-  if (permission && !may(viewer, permission, subject.projectId))
-    throw new ForbiddenError(permission);
+  if (!permission) return;
+  requireMay(viewer, permission, subject.projectId);
+  // A write that asks for no more than reading is about how the caller is signed in: a token has no business there.
+  if (viewer.scope && permission.endsWith(':read')) throw new ForbiddenError(permission, 'SESSION');
+}
+
+/** Throws ForbiddenError, which says what is missing. */
+export function requireMay(viewer: Viewer, permission: Permission, projectId: string | null): void {
+  const lack = lackOf(viewer, permission, projectId);
+  if (lack !== null) throw new ForbiddenError(permission, lack);
 }

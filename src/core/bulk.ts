@@ -8,7 +8,7 @@ import type { z } from 'zod';
 import type { Db, Tx } from '../data/client.js';
 import { RequestError, UnauthenticatedError, UserError } from '../errors.js';
 import { encodeGlobalId } from '../ids.js';
-import type { Viewer } from './authz.js';
+import { principalOf, type Viewer } from './authz.js';
 import { doTogether } from './bulk-atomic.js';
 import { doEach } from './bulk-each.js';
 import type { Command } from './command.js';
@@ -76,7 +76,9 @@ export async function executeBulk<R extends object, V>(
   try {
     parse(command, inputOf('00000000-0000-0000-0000-000000000000')); // said once, instead of for each
     const keyed =
-      key && !dryRun ? await keyedRequest(viewer.id, key, `bulk ${command.name}`, asked) : null;
+      key && !dryRun
+        ? await keyedRequest(principalOf(viewer), key, `bulk ${command.name}`, asked)
+        : null;
     const execution = { ...request, command, call, viewer, keyed, inputOf };
     return mode === 'ATOMIC' ? await doTogether(execution) : await doEach(execution);
   } catch (error) {

@@ -5,8 +5,8 @@
  */
 import type { Tx } from '../data/client.js';
 import { type Change, subjectOf } from './audit.js';
-import type { Viewer } from './authz.js';
-import { findEntity, isOnSide } from './entity.js';
+import { isEverywhere, isWithin, type Viewer } from './authz.js';
+import { findEntity, isOnSide, mayRead } from './entity.js';
 import type { ChangeHint } from './hints.js';
 import type { Json } from './json.js';
 
@@ -81,7 +81,7 @@ export function effectsOf(tx: Tx, changed: readonly Change[], viewer: Viewer): E
 
 /** Of what has no project, the row itself must say who sees it. */
 function seesChange(viewer: Viewer, change: Change): boolean {
-  if (viewer.role === 'ADMIN' || subjectOf(change).projectId !== null) return true;
+  if (isEverywhere(viewer) || subjectOf(change).projectId !== null) return true;
   const row = { ...(change.after ?? change.before) };
   const visibility = findEntity(change.type)?.visibility;
   return (
@@ -91,14 +91,24 @@ function seesChange(viewer: Viewer, change: Change): boolean {
   );
 }
 
-/** Without what is in projects that the viewer is no member of (any more). */
+/** Without what is in projects that the viewer is no member of (any more), and what its token may not read. */
 export function visibleEffects(viewer: Viewer | null, effects: Effects): Effects {
-  const sees = ({ projectId }: { readonly projectId: string | null }) =>
-    projectId === null || viewer?.role === 'ADMIN' || viewer?.projects.has(projectId) === true;
+  const isIn = (projectId: string | null): boolean =>
+    projectId === null || (viewer !== null && isWithin(viewer, projectId));
   return {
-    cascades: effects.cascades.filter(sees),
-    quotaChanges: effects.quotaChanges.filter(sees),
+    cascades: effects.cascades.filter(
+      ({ type, projectId }) => isIn(projectId) && readsType(viewer, type),
+    ),
+    quotaChanges: effects.quotaChanges.filter(
+      ({ projectId }) => isIn(projectId) && readsType(viewer, 'Project'),
+    ),
   };
+}
+
+/** Parts that have no entity are read with their whole. */
+function readsType(viewer: Viewer | null, type: string): boolean {
+  const entity = findEntity(type);
+  return !viewer?.scope || !entity || mayRead(viewer, entity.visibility);
 }
 
 const KEY = '$effects';

@@ -6,7 +6,7 @@ import type { Db, Tx } from '../data/client.js';
 import { NotFoundError } from '../errors.js';
 import type { Prisma } from '../gen/client/client.js';
 import { EVERYONE } from './audience.js';
-import type { Viewer } from './authz.js';
+import { grants, isEverywhere, isWithin, type Permission, type Viewer } from './authz.js';
 
 type Row = Record<string, unknown>;
 type Where = Record<string, unknown>;
@@ -20,6 +20,10 @@ export interface Delegate {
 
 /** Who sees a row, said three times: as a condition for SQL, as a test of a loaded row, and as ids to be kept. A test proves that they agree. */
 export interface Visibility {
+  /** Without all of these no row is seen. */
+  readonly permissions: readonly Permission[];
+  /** For some rows it takes some of these too. */
+  also?(): readonly Permission[];
   /** `{}` for all rows. */
   where(viewer: Viewer): Where;
   /** The columns and relations that `sees` looks at. */
@@ -81,27 +85,57 @@ export function delegateOf(db: Db | Tx, model: Entity['model']): Delegate {
   return (db as unknown as Record<string, Delegate>)[model] as Delegate;
 }
 
-const ADMIN_LIKE = (viewer: Viewer): boolean => viewer.role === 'ADMIN';
 const NOBODY: Where = { id: { in: [] } };
 
-/** Infrastructure: every signed-in user sees it; agents see nothing through the graph. */
-export const everyUser: Visibility = {
-  where: (viewer) => (viewer.role === 'AGENT' ? NOBODY : {}),
-  needs: {},
-  sees: (viewer) => viewer.role !== 'AGENT',
-  audience: () => [EVERYONE],
-};
+const has = (viewer: Viewer, permissions: readonly Permission[]): boolean =>
+  permissions.every((permission) => grants(viewer, permission));
 
-/** Rows that belong to the viewer alone. */
-export function owned(column: string): Visibility {
+/** Whether the viewer may read all rows of this kind, where it is. Agents may not: they see nothing through the graph. */
+export const mayRead = (viewer: Viewer, { permissions, also }: Visibility): boolean =>
+  has(viewer, permissions) && has(viewer, also?.() ?? []);
+
+/** Nothing of it for viewers without the permission: whose token is for something else. */
+export function readable(
+  permission: Permission,
+  visibility: Omit<Visibility, 'permissions'>,
+): Visibility {
   return {
-    where: (viewer) =>
-      ADMIN_LIKE(viewer) ? {} : viewer.role === 'AGENT' ? NOBODY : { [column]: viewer.id },
-    needs: { [column]: true },
-    sees: (viewer, row) =>
-      ADMIN_LIKE(viewer) || (viewer.role !== 'AGENT' && row[column] === viewer.id),
-    audience: (row) => [String(row[column])],
+    permissions: [permission],
+    needs: visibility.needs,
+    audience: visibility.audience,
+    where: (viewer) => (grants(viewer, permission) ? visibility.where(viewer) : NOBODY),
+    sees: (viewer, row) => grants(viewer, permission) && visibility.sees(viewer, row),
   };
+}
+
+/** Infrastructure: every signed-in user sees it. */
+export function everyUser(permission: Permission): Visibility {
+  return readable(permission, {
+    where: () => ({}),
+    needs: {},
+    sees: () => true,
+    audience: () => [EVERYONE],
+  });
+}
+
+/** Administrators alone see it, but no token of theirs that is for some projects. */
+export function administrators(permission: Permission): Visibility {
+  return readable(permission, {
+    where: (viewer) => (isEverywhere(viewer) ? {} : NOBODY),
+    needs: {},
+    sees: isEverywhere,
+    audience: () => [],
+  });
+}
+
+/** Rows that belong to the viewer alone; those of nobody are for administrators. */
+export function owned(column: string, permission: Permission): Visibility {
+  return readable(permission, {
+    where: (viewer) => (isEverywhere(viewer) ? {} : { [column]: viewer.id }),
+    needs: { [column]: true },
+    sees: (viewer, row) => isEverywhere(viewer) || row[column] === viewer.id,
+    audience: (row) => (row[column] == null ? [] : [String(row[column])]),
+  });
 }
 
 /**
@@ -111,13 +145,13 @@ export function owned(column: string): Visibility {
  */
 export function ofProject(
   column: string,
+  permission: Permission,
   options: { shared?: boolean; publicColumn?: string; shares?: string } = {},
 ): Visibility {
   const { shared = false, publicColumn, shares } = options;
-  return {
+  return readable(permission, {
     where(viewer) {
-      if (ADMIN_LIKE(viewer)) return {};
-      if (viewer.role === 'AGENT') return NOBODY;
+      if (isEverywhere(viewer)) return {};
       const mine = { in: [...viewer.projects.keys()] };
       const any: Where[] = [{ [column]: mine }];
       if (shared) any.push({ [column]: null });
@@ -131,13 +165,12 @@ export function ofProject(
       ...(shares ? { [shares]: { select: { projectId: true } } } : {}),
     },
     sees(viewer, row) {
-      if (ADMIN_LIKE(viewer)) return true;
-      if (viewer.role === 'AGENT') return false;
+      if (isEverywhere(viewer)) return true;
       if (publicColumn && row[publicColumn] === true) return true;
       const sharedWith = (shares ? row[shares] : []) as { projectId: string }[];
-      if (sharedWith.some((share) => viewer.projects.has(share.projectId))) return true;
+      if (sharedWith.some((share) => isWithin(viewer, share.projectId))) return true;
       const projectId = row[column];
-      return projectId === null ? shared : viewer.projects.has(String(projectId));
+      return projectId === null ? shared : isWithin(viewer, String(projectId));
     },
     audience(row) {
       const projectId = row[column];
@@ -146,7 +179,41 @@ export function ofProject(
       const own = typeof projectId === 'string' ? [projectId] : [];
       return shares ? [...new Set([...own, ...sharedWith(row, shares)])] : own;
     },
+  });
+}
+
+/**
+ * Rows that tell of an object of another kind, which stands in `column` (never null): hidden from who may not read that kind.
+ * `kinds`: the permissions for each value; asked late, when all entities are declared. Values that it does not name are for all.
+ */
+export function tellingOf(
+  column: string,
+  kinds: () => ReadonlyMap<string, readonly Permission[]>,
+  visibility: Visibility,
+): Visibility {
+  const hiddenFrom = (viewer: Viewer): string[] =>
+    viewer.scope
+      ? [...kinds()].flatMap(([kind, permissions]) => (has(viewer, permissions) ? [] : [kind]))
+      : []; // who has no token reads all kinds
+  return {
+    permissions: visibility.permissions,
+    also: () => [...new Set([...kinds().values()].flat())],
+    where(viewer) {
+      const hidden = hiddenFrom(viewer);
+      const seen = visibility.where(viewer);
+      if (hidden.length === 0) return seen;
+      return { AND: [{ [column]: { notIn: hidden } }, seen] };
+    },
+    needs: { ...visibility.needs, [column]: true },
+    sees: (viewer, row) =>
+      !hiddenFrom(viewer).includes(String(row[column])) && visibility.sees(viewer, row),
+    audience: visibility.audience,
   };
+}
+
+/** For columns that hold the name of a type of the API. */
+export function permissionsByType(): ReadonlyMap<string, readonly Permission[]> {
+  return new Map(allEntities().map(({ type, visibility }) => [type, visibility.permissions]));
 }
 
 /** As a relation when it was loaded, or as the list of ids that a command tells the audit of: that one, where there are both. */
@@ -160,6 +227,7 @@ export function besideBin(bin: Bin): Visibility {
   const { column, inside, anywhere } = bin;
   const side = { [column]: inside ? { not: null } : null };
   return {
+    permissions: anywhere.permissions,
     where(viewer) {
       const seen = anywhere.where(viewer);
       return isAlways(seen) ? side : { AND: [side, seen] };
@@ -172,16 +240,20 @@ export function besideBin(bin: Bin): Visibility {
 
 const isAlways = (where: Where): boolean => Object.keys(where).length === 0;
 
-/** Rows that are seen exactly when their owner, reached through a to-one relation, is. `optional`: a row without owner is for every user. */
+/**
+ * Rows that are seen exactly when their owner, reached through a to-one relation, is. `optional`: a row without owner is for every user.
+ * `permission`: what it takes beside.
+ */
 export function through(
   relation: string,
   owner: Visibility,
-  options: { optional?: boolean } = {},
+  options: { optional?: boolean; permission?: Permission } = {},
 ): Visibility {
-  const { optional = false } = options;
-  return {
+  const { optional = false, permission } = options;
+  const visibility: Visibility = {
+    permissions: owner.permissions,
     where(viewer) {
-      if (viewer.role === 'AGENT') return NOBODY;
+      if (!has(viewer, owner.permissions)) return NOBODY;
       const condition = owner.where(viewer);
       if (isAlways(condition)) return {};
       const seen = { [relation]: { is: condition } };
@@ -189,7 +261,7 @@ export function through(
     },
     needs: { [relation]: { select: { id: true, ...owner.needs } } },
     sees(viewer, row) {
-      if (viewer.role === 'AGENT') return false;
+      if (!has(viewer, owner.permissions)) return false;
       const related = row[relation] as Row | null;
       return related === null ? optional : owner.sees(viewer, related);
     },
@@ -198,6 +270,11 @@ export function through(
       if (related) return owner.audience(related);
       return related === null && optional ? [EVERYONE] : [];
     },
+  };
+  if (!permission) return visibility;
+  return {
+    ...readable(permission, visibility),
+    permissions: [permission, ...owner.permissions],
   };
 }
 

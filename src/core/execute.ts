@@ -10,7 +10,7 @@ import {
 } from '../errors.js';
 import type { Subject } from './audit.js';
 import { findSubject, requirePermission } from './authorize.js';
-import type { Viewer } from './authz.js';
+import { principalOf, type Viewer } from './authz.js';
 import { transactBeside } from './beside.js';
 import type { Command } from './command.js';
 import type { Call } from './context.js';
@@ -148,7 +148,7 @@ async function keyOf<R extends object, V>(
 ): Promise<KeyedRequest | null> {
   if (!idempotencyKey || dryRun || !viewer) return null;
   const asked = planToken ? [rawInput, planToken] : rawInput;
-  return keyedRequest(viewer.id, idempotencyKey, command.name, asked);
+  return keyedRequest(principalOf(viewer), idempotencyKey, command.name, asked);
 }
 
 /**

@@ -65,6 +65,7 @@ function factsOf(change: Change): Json {
 
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 const MAC_ADDRESS = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i;
+const TOKEN_PREFIX = /^qx[a-z]_[\w-]{8}$/;
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
 /** Without what is made up anew by each run. What of it the caller chose is in the request. */
@@ -72,6 +73,7 @@ function masked(value: Json, ordinals: ReadonlyMap<string, string>): Json {
   if (typeof value === 'string') {
     if (MOMENT.test(value)) return '(moment)';
     if (MAC_ADDRESS.test(value)) return '(address)';
+    if (TOKEN_PREFIX.test(value)) return '(token)';
     return value.replace(UUID, (id) => ordinals.get(id) ?? id);
   }
   if (Array.isArray(value)) return value.map((item) => masked(item, ordinals));

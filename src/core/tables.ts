@@ -1,11 +1,13 @@
 /** Which types of the API show which tables. What the rows of a table say must be out of date for all of its types at once. */
 const TYPES: Readonly<Record<string, readonly string[]>> = {
   alerts: ['Alert'],
-  api_tokens: ['ApiToken'], // no type of the API: agents are known by them
+  api_tokens: ['ApiToken'],
   audit_log: ['AuditEntry'],
   change_feed: [],
   clusters: ['Cluster'],
   drs_recommendations: ['DrsRecommendation'],
+  enrolment_tokens: ['EnrolmentToken'],
+  enrolments: [],
   idempotency_keys: [],
   image_shares: ['Image'],
   images: ['Image'],

@@ -9,10 +9,11 @@ export const UNSEEN = '/* unseen */';
  * does not name them. A test holds this against the database.
  */
 export const FOLLOW_DELETION: Readonly<Record<string, readonly string[]>> = {
-  clusters: ['drs_recommendations'],
+  clusters: ['drs_recommendations', 'enrolment_tokens'],
+  enrolment_tokens: ['enrolments'],
   images: ['image_shares', 'tasks'],
   network_interfaces: ['interface_security_groups', 'ip_addresses'],
-  nodes: ['api_tokens', 'drs_recommendations', 'tasks'],
+  nodes: ['api_tokens', 'drs_recommendations', 'enrolments', 'tasks'],
   projects: ['alerts', 'image_shares', 'project_members', 'tasks'],
   security_groups: ['security_rules'],
   storage_pools: ['tasks'],
@@ -21,6 +22,7 @@ export const FOLLOW_DELETION: Readonly<Record<string, readonly string[]>> = {
     'api_tokens',
     'audit_log',
     'drs_recommendations',
+    'enrolment_tokens',
     'project_members',
     'sessions',
     'tasks',

@@ -6,6 +6,7 @@ import {
   AlreadyExistsError,
   BusyError,
   ConflictError,
+  EnrolmentRefusedError,
   ForbiddenError,
   IdempotencyMismatchError,
   InUseError,
@@ -158,10 +159,25 @@ errorType(NotFoundError, 'The object does not exist, or does not exist for you.'
     resolve: ({ error: e }) => e.resourceType,
   }),
 }));
+const LackEnum = builder.enumType('ForbiddenReason', {
+  description: 'Where a permission is missing.',
+  values: {
+    ROLE: { description: 'The role of the user does not grant it.' },
+    PROJECT_ROLE: { description: 'It takes the role OPERATOR in the project.' },
+    TOKEN: { description: 'The token that was shown is not for it.' },
+    SESSION: { description: 'No token may do it: sign in.' },
+  },
+});
+
 errorType(ForbiddenError, 'You may see the object but not do this.', (t) => ({
   permission: t.string({
     description: 'The permission that is missing.',
     resolve: ({ error: e }) => e.permission,
+  }),
+  lacking: t.field({
+    type: LackEnum,
+    description: 'Where it is missing, and so who can help.',
+    resolve: ({ error: e }) => e.lacking,
   }),
 }));
 errorType(ConflictError, 'The object changed after you read it.', (t) => ({
@@ -306,4 +322,5 @@ errorType(TooManyAttemptsError, 'Too many attempts to sign in have failed.', (t)
     resolve: ({ error: e }) => e.retryAfterMs,
   }),
 }));
+errorType(EnrolmentRefusedError, 'The enrolment token does not count.');
 errorType(LastAdministratorError, 'Without this user nobody could administer the system any more.');

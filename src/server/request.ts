@@ -1,7 +1,7 @@
 /** What is known of an HTTP request before GraphQL sees it; kept beside the request, gone with it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
-import type { Viewer } from '../core/authz.js';
+import { rightsText } from '../core/authz.js';
 import type { OperationFacts } from '../core/context.js';
 import type { Logger } from '../log.js';
 import type { Authentication, Authenticator } from '../modules/user/authenticate.js';
@@ -23,20 +23,16 @@ export function sessionOf(
   token: string,
   { viewer, expiresAt }: Authentication,
 ): Session {
-  const rights = rightsOf(viewer);
+  const rights = rightsText(viewer);
   return {
     expiresAt,
     async check() {
       const now = await authenticate(token);
       if (!now) return 'over';
-      return rightsOf(now.viewer) === rights ? 'same' : 'changed';
+      return rightsText(now.viewer) === rights ? 'same' : 'changed';
     },
     onHint: (listener) => authenticate.watch.listen([viewer.credentialId, viewer.id], listener),
   };
-}
-
-function rightsOf({ role, projects, mustChangePassword = false }: Viewer): string {
-  return JSON.stringify([role, [...projects].sort(), mustChangePassword]);
 }
 
 export interface RequestFacts {

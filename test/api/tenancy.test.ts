@@ -8,8 +8,8 @@ import { getPage, nestedListFields, rootListFields } from '../support/list-walk.
 import {
   api,
   binLists,
+  everythingOf,
   filterTypeOf,
-  leaves,
   nodeTypes,
   rootLists,
   rootSingles,
@@ -62,16 +62,6 @@ interface Nested {
   readonly edges: readonly { node: { id: string } }[];
 }
 type Node = { readonly id: string } & Readonly<Record<string, unknown>>;
-
-/** All that an object says of itself, and of everything that hangs on it. */
-function everythingOf(type: string): string {
-  const one = toOne(type).map((r) => `${r.field} { ${leaves(r.type)} }`);
-  const many = toMany(type).map(
-    (r) =>
-      `${r.field}(first: 100) { totalCount nodes { ${leaves(r.type)} } edges { node { id } } }`,
-  );
-  return [leaves(type), ...one, ...many].join(' ');
-}
 
 async function readNode(client: Client, id: string): Promise<Node | null> {
   const type = typeOf(id);

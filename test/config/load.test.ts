@@ -66,6 +66,8 @@ const DEFAULTS: Config = {
     encryptionKey: null,
     sessionTtlMs: 86_400_000,
     sessionIdleTimeoutMs: 14_400_000,
+    maxTokenTtlMs: 31_536_000_000,
+    maxEnrolmentTtlMs: 604_800_000,
   },
   log: { level: 'info' },
   cache: { enabled: 'on', ttlMs: 60_000, maxEntryBytes: 262_144 },

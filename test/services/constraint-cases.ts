@@ -18,6 +18,7 @@ export const base = {
   pool: `'c0000000-0000-7000-8000-000000000005'::uuid`,
   group: `'c0000000-0000-7000-8000-000000000006'::uuid`,
   snapshot: `'c0000000-0000-7000-8000-000000000007'::uuid`,
+  enrolment: `'c0000000-0000-7000-8000-000000000008'::uuid`,
 } as const;
 
 /** A row of each table that nothing is wrong with. */
@@ -32,6 +33,16 @@ export const ACCEPTED: Readonly<Record<string, Row>> = {
     token_hash: `md5(random()::text) || md5(random()::text)`,
   },
   sessions: { id: ID, user_id: base.user, expires_at: `now() + interval '1 hour'` },
+  enrolment_tokens: {
+    id: ID,
+    name: `'rack-7'`,
+    cluster_id: base.cluster,
+    token_hash: `md5(random()::text) || md5(random()::text)`,
+    prefix: `'qxe_12345678'`,
+    max_uses: '2',
+    expires_at: 'now()',
+  },
+  enrolments: { token_id: base.enrolment, key_hash: `repeat('b', 64)`, node_id: base.node },
   clusters: { id: ID, name: NAME },
   nodes: { id: ID, hostname: NAME, management_ip: `'192.0.2.1'`, cluster_id: base.cluster },
   virtual_machines: { id: ID, name: NAME, project_id: base.project },
@@ -109,6 +120,8 @@ export const BASE: readonly (readonly [table: string, values: Row])[] = [
   ['project_members', {}],
   ['api_tokens', { id: base.user, token_hash: `repeat('a', 64)` }],
   ['sessions', { id: base.user }],
+  ['enrolment_tokens', { id: base.enrolment, token_hash: `repeat('a', 64)` }],
+  ['enrolments', { key_hash: `repeat('a', 64)` }],
   ['audit_log', { id: base.user, user_id: base.user }],
   ['alerts', { id: base.user, source_type: `'HOST'`, kind: `'disk-full'` }],
   ['drs_recommendations', { id: base.user }],
@@ -197,6 +210,22 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
       { token_hash: `'qx_plain-secret'` },
       { token_hash: `repeat('A', 64)` },
     ],
+    api_tokens_node_scope_check: [
+      { user_id: 'NULL', node_id: base.node, scopes: `'{vm:read}'` },
+      { user_id: 'NULL', node_id: base.node, project_ids: `ARRAY[${base.project}]` },
+    ],
+  },
+  enrolment_tokens: {
+    enrolment_tokens_pkey: [{ id: base.enrolment }],
+    enrolment_tokens_token_hash_key: [{ token_hash: `repeat('a', 64)` }],
+    enrolment_tokens_name_check: [{ name: `''` }],
+    enrolment_tokens_token_hash_check: [{ token_hash: `'qxe_plain-secret'` }],
+    enrolment_tokens_max_uses_check: [{ max_uses: '0' }],
+    enrolment_tokens_uses_check: [{ uses: '-1' }, { uses: '3' }],
+  },
+  enrolments: {
+    enrolments_pkey: [{ key_hash: `repeat('a', 64)` }],
+    enrolments_key_hash_check: [{ key_hash: `'plain-secret'` }],
   },
   sessions: {
     sessions_pkey: [{ id: base.user }],
@@ -451,6 +480,7 @@ export const EDGES: readonly (readonly [table: string, values: Row])[] = [
   ['projects', { quota: `'{"vcpus": null, "memoryMib": 0, "storageGib": 10}'` }],
   ['users', { username: `'a._-9'` }],
   ['api_tokens', { user_id: 'NULL', node_id: base.node }],
+  ['enrolment_tokens', { uses: '2' }],
   ['api_tokens', { token_hash: `repeat('A', 43)` }],
   ['nodes', { hostname: `'9'` }],
   ['nodes', { hostname: `'a.b-c.example.org'` }],

@@ -168,6 +168,27 @@ const SAMPLES: Readonly<Record<string, Make>> = {
     await seed.agentToken(node);
     return { nodeId: node.id, name: 'second', revokeOthers: true };
   }),
+  createApiToken: asAdmin(async () => ({ name: fresh('script'), permissions: ['vm:read'] })),
+  revokeApiToken: asAdmin(async ({ world: { seed } }) => ({
+    id: (await seed.apiToken(await seed.user('VIEWER'))).id,
+  })),
+  createEnrolmentToken: asAdmin(async ({ cluster }) => ({
+    clusterId: cluster.id,
+    name: fresh('enrolment'),
+    uses: 2,
+  })),
+  revokeEnrolmentToken: asAdmin(async ({ world: { seed }, cluster }) => ({
+    id: (await seed.enrolmentToken(cluster)).id,
+  })),
+  enrolHypervisorNode: async ({ world, cluster }) => ({
+    client: world.anonymous,
+    input: {
+      token: (await world.seed.enrolmentToken(cluster)).token,
+      instanceKey: randomBytes(32).toString('base64url'),
+      hostname: fresh('node'),
+      managementIp: '192.0.2.77',
+    },
+  }),
   login: async ({ world }) => {
     const { name } = await world.seed.user('VIEWER', { username: fresh('user') });
     return { client: world.anonymous, input: { username: name, password: world.seed.password } };

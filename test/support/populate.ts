@@ -76,6 +76,26 @@ export async function populate({ db }: Data): Promise<Populated> {
     ...times(i),
   }));
   const node = (i: number) => nth(nodes, i).id;
+  const hashOf = (i: number) => String(i).padStart(64, '0');
+  const tokens = rows((i) => ({
+    id: newId(),
+    name: nth(['backup', 'ci', 'monitoring'], i),
+    tokenHash: hashOf(i),
+    ...(i % 3 ? { userId: hub(users, i), scopes: ['vm:read'] } : { nodeId: hub(nodes, i) }),
+    createdAt: moment(i),
+  }));
+  const enrolments = rows((i) => ({
+    id: newId(),
+    name: nth(['rack', 'lab'], i),
+    tokenHash: hashOf(i),
+    prefix: 'qxe_populate',
+    clusterId: hub(clusters, i),
+    maxUses: 2,
+    uses: i % 3,
+    expiresAt: moment(i + 1),
+    createdById: hub(users, i),
+    createdAt: moment(i),
+  }));
   // The same name in every project, and some more in the hub.
   const machines = rows(
     (i) => ({
@@ -293,6 +313,8 @@ export async function populate({ db }: Data): Promise<Populated> {
   await db.cluster.createMany({ data: clusters });
   await db.project.createMany({ data: projects });
   await db.node.createMany({ data: nodes });
+  await db.apiToken.createMany({ data: tokens });
+  await db.enrolmentToken.createMany({ data: enrolments });
   await db.virtualMachine.createMany({ data: machines });
   await db.storagePool.createMany({ data: pools });
   await db.volume.createMany({ data: linked });
@@ -326,6 +348,8 @@ export async function populate({ db }: Data): Promise<Populated> {
   return {
     ids: Object.fromEntries([
       ids('User', users),
+      ids('ApiToken', tokens),
+      ids('EnrolmentToken', enrolments),
       ids('Cluster', clusters),
       ids('Project', projects),
       ids('HypervisorNode', nodes),

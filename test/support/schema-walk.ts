@@ -138,3 +138,13 @@ function parts(type: GraphQLNamedType): string {
   const members = type.getTypes().map(({ name }) => `... on ${name} { ${leaves(name)} }`);
   return ['__typename', ...members].join(' ');
 }
+
+/** All that an object says of itself, and of everything that hangs on it. */
+export function everythingOf(type: string): string {
+  const one = toOne(type).map((r) => `${r.field} { ${leaves(r.type)} }`);
+  const many = toMany(type).map(
+    (r) =>
+      `${r.field}(first: 100) { totalCount nodes { ${leaves(r.type)} } edges { node { id } } }`,
+  );
+  return [leaves(type), ...one, ...many].join(' ');
+}

@@ -1,7 +1,8 @@
 /** Fluent seed: a world in a few lines, written straight to the database, with only what a test names. */
 
 import { hash as argon2 } from '@node-rs/argon2';
-import { hashToken, newAgentToken } from '../../src/core/tokens.js';
+import { FOR_TOKENS } from '../../src/core/authz.js';
+import { hashToken, newToken, prefixOfToken } from '../../src/core/tokens.js';
 import type { Data } from '../../src/data/client.js';
 import type { Prisma } from '../../src/gen/client/client.js';
 import { encodeGlobalId, newId } from '../../src/ids.js';
@@ -395,9 +396,36 @@ export function createSeed({ db }: Data) {
       });
       return made('AuditEntry', id, action);
     },
+    /** A token of a user's script; without `permissions` it is for everything that a token can be for. */
+    async apiToken(
+      user: Made,
+      data: Partial<Prisma.ApiTokenUncheckedCreateInput> = {},
+    ): Promise<Made & { token: string }> {
+      const id = newId();
+      const token = newToken('script');
+      const name = data.name ?? next('script');
+      const given = { id, userId: user.uuid, tokenHash: hashToken(token), scopes: [...FOR_TOKENS] };
+      await db.apiToken.create({ data: { ...given, prefix: prefixOfToken(token), ...data, name } });
+      return { ...made('ApiToken', id, name), token };
+    },
+    /** A token with which nodes enrol in a cluster. */
+    async enrolmentToken(
+      cluster: Made,
+      data: Partial<Prisma.EnrolmentTokenUncheckedCreateInput> = {},
+    ): Promise<Made & { token: string }> {
+      const id = newId();
+      const token = newToken('enrolment');
+      const name = data.name ?? next('enrolment');
+      const given = { id, clusterId: cluster.uuid, tokenHash: hashToken(token), maxUses: 1 };
+      const expiresAt = new Date('2100-01-01T00:00:00Z');
+      await db.enrolmentToken.create({
+        data: { ...given, prefix: prefixOfToken(token), expiresAt, ...data, name },
+      });
+      return { ...made('EnrolmentToken', id, name), token };
+    },
     /** A token for the agent of a node. */
     async agentToken(node: Made): Promise<string> {
-      const token = newAgentToken();
+      const token = newToken('agent');
       await db.apiToken.create({
         data: { id: newId(), name: 'agent', nodeId: node.uuid, tokenHash: hashToken(token) },
       });

@@ -4,9 +4,11 @@ import { encodeGlobalId } from '../../src/ids.js';
 
 export const TABLES: Readonly<Record<string, string>> = {
   Alert: 'alerts',
+  ApiToken: 'api_tokens',
   AuditEntry: 'audit_log',
   Cluster: 'clusters',
   DrsRecommendation: 'drs_recommendations',
+  EnrolmentToken: 'enrolment_tokens',
   HypervisorNode: 'nodes',
   Image: 'images',
   NetworkInterface: 'network_interfaces',
@@ -27,12 +29,16 @@ export const TABLES: Readonly<Record<string, string>> = {
 export const TO_ONE: Readonly<Record<string, string>> = {
   'Alert.acknowledgedBy': 'acknowledged_by',
   'Alert.project': 'project_id',
+  'ApiToken.hypervisorNode': 'node_id',
+  'ApiToken.user': 'user_id',
   'AuditEntry.user': 'user_id',
   'DrsRecommendation.appliedBy': 'applied_by',
   'DrsRecommendation.cluster': 'cluster_id',
   'DrsRecommendation.sourceNode': 'source_node_id',
   'DrsRecommendation.targetNode': 'target_node_id',
   'DrsRecommendation.virtualMachine': 'vm_id',
+  'EnrolmentToken.cluster': 'cluster_id',
+  'EnrolmentToken.createdBy': 'created_by',
   'HypervisorNode.cluster': 'cluster_id',
   'Image.pool': 'pool_id',
   'Image.project': 'project_id',

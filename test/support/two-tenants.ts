@@ -65,6 +65,7 @@ export async function makeTwoTenants(world: TestApp): Promise<TwoTenants> {
     image: own('everyone', await seed.image()),
   };
   own('everyone', await seed.alert());
+  own('admins', await seed.enrolmentToken(cluster));
   own('everyone', await seed.alert({ sourceType: 'HOST', sourceId: nodes[0].uuid }));
   own('everyone', await seed.recommendation(cluster, { targetNodeId: nodes[0].uuid }));
 
@@ -169,8 +170,9 @@ export async function makeTwoTenants(world: TestApp): Promise<TwoTenants> {
         appliedById: user.uuid,
       }),
     );
-    const entry = { username: mark, details: { mark }, resourceId: vm.uuid, resourceName: vm.name };
-    own(tenant, await seed.auditEntry({ ...entry, projectId, resourceType: 'VirtualMachine' }));
+    const about = { resourceType: 'VirtualMachine', resourceId: vm.uuid, resourceName: vm.name };
+    const entry = { username: mark, details: { mark }, ...about };
+    own(tenant, await seed.auditEntry({ ...entry, projectId }));
     own(`self:${user.name}`, await seed.auditEntry({ ...entry, userId: user.uuid }));
     own('admins', await seed.auditEntry(entry));
     return { project, pool, group, vm };
@@ -214,7 +216,13 @@ export async function makeTwoTenants(world: TestApp): Promise<TwoTenants> {
 
   const viewers: Viewer[] = [];
   for (const user of USERS) viewers.push({ ...user, client: await world.signIn(user.name) });
+  for (const [name, user] of users)
+    own(`self:${name}`, await seed.apiToken(user, { projectIds: [projects.a.uuid] }));
   const agent = world.withToken(await seed.agentToken(nodes[0]));
+  const { id: agentTokenId } = await data.db.apiToken.findFirstOrThrow({
+    where: { nodeId: { not: null } },
+  });
+  owners.set(encodeGlobalId('ApiToken', agentTokenId), 'admins');
   viewers.push({ name: 'agent', role: 'AGENT', tenants: [], client: agent });
 
   // Signing in is in the audit log as well, as an act of the user who signed in.

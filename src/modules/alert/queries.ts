@@ -1,17 +1,29 @@
 /** Alerts: who sees them, and the list. One without a project is about infrastructure, which every user reads. */
-import { defineEntity, ofProject } from '../../core/entity.js';
+import { defineEntity, entityCalled, ofProject, tellingOf } from '../../core/entity.js';
 import * as enums from '../../gen/client/enums.js';
 import { builder } from '../../graphql/builder.js';
 import { flag, oneOf, range, ref, text } from '../../graphql/filters.js';
 import { declareList } from '../../graphql/list.js';
 import { looseRef } from '../../graphql/loose-ref.js';
-import { sourceOf } from './source.js';
+import { API_TYPES_OF_SOURCES, sourceOf } from './source.js';
+
+const permissionsBySource = () =>
+  new Map(
+    API_TYPES_OF_SOURCES.map(([source, type]) => [
+      source,
+      entityCalled(type).visibility.permissions,
+    ]),
+  );
 
 export const AlertEntity = defineEntity({
   type: 'Alert',
   model: 'alert',
   label: 'title',
-  visibility: ofProject('projectId', { shared: true }),
+  visibility: tellingOf(
+    'sourceType',
+    permissionsBySource,
+    ofProject('projectId', 'alert:read', { shared: true }),
+  ),
   projectColumn: 'projectId',
 });
 

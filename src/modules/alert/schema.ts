@@ -4,6 +4,7 @@ import { relationList, relationOne, rootList } from '../../graphql/connection.js
 import { editable, rootOne, target } from '../../graphql/fields.js';
 import { looseId } from '../../graphql/loose-ref.js';
 import { mutationField } from '../../graphql/mutation.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { UserEntity } from '../user/queries.js';
@@ -71,6 +72,8 @@ export const AlertRef = builder.prismaNode('Alert', {
     ...editable(t),
   }),
 });
+
+viewerCan(AlertRef, AlertEntity, { Update: 'alert:update' });
 
 builder.prismaObjectField(ProjectRef, 'alerts', (t) =>
   relationList(t, 'alerts', alerts, 'Alerts about what belongs to it.'),

@@ -9,6 +9,8 @@ const API_TYPE: Readonly<Partial<Record<AlertSourceType, string>>> = {
   CLUSTER: 'Cluster',
 };
 
+export const API_TYPES_OF_SOURCES = Object.entries(API_TYPE);
+
 /** The API type of a source, or null when alerts of that kind are about no object. */
 export function apiTypeOf(source: AlertSourceType): string | null {
   return API_TYPE[source] ?? null;

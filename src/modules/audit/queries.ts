@@ -1,31 +1,33 @@
 /** The audit log: administrators read all of it, others what they did and what happened in their projects. */
-import { defineEntity, type Visibility } from '../../core/entity.js';
+import { isConfined, isEverywhere, isWithin } from '../../core/authz.js';
+import { defineEntity, permissionsByType, readable, tellingOf } from '../../core/entity.js';
 import * as enums from '../../gen/client/enums.js';
 import { builder } from '../../graphql/builder.js';
 import { oneOf, range, ref, text } from '../../graphql/filters.js';
 import { declareList } from '../../graphql/list.js';
 import { looseRef } from '../../graphql/loose-ref.js';
 
-const mineOrOfMyProjects: Visibility = {
+/** A token for some projects reads what happened in those, and not what its owner did elsewhere. */
+const mineOrOfMyProjects = readable('audit:read', {
   where(viewer) {
-    if (viewer.role === 'ADMIN') return {};
-    if (viewer.role === 'AGENT') return { id: { in: [] } };
-    return { OR: [{ userId: viewer.id }, { projectId: { in: [...viewer.projects.keys()] } }] };
+    if (isEverywhere(viewer)) return {};
+    const inMine = { projectId: { in: [...viewer.projects.keys()] } };
+    return isConfined(viewer) ? inMine : { OR: [{ userId: viewer.id }, inMine] };
   },
   needs: { userId: true, projectId: true },
   sees(viewer, { userId, projectId }) {
-    if (viewer.role === 'ADMIN') return true;
-    if (viewer.role === 'AGENT') return false;
-    return userId === viewer.id || (projectId !== null && viewer.projects.has(String(projectId)));
+    if (isEverywhere(viewer)) return true;
+    if (userId === viewer.id && !isConfined(viewer)) return true;
+    return projectId !== null && isWithin(viewer, String(projectId));
   },
   audience: ({ userId, projectId }) => [userId, projectId].filter((id) => id !== null).map(String),
-};
+});
 
 export const AuditEntryEntity = defineEntity({
   type: 'AuditEntry',
   model: 'auditEntry',
   label: 'action',
-  visibility: mineOrOfMyProjects,
+  visibility: tellingOf('resourceType', permissionsByType, mineOrOfMyProjects),
   projectColumn: 'projectId',
 });
 

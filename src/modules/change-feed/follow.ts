@@ -1,7 +1,7 @@
 /** The change feed for one viewer: what to read of it, a page of it, and its stream. */
 import { EVERYONE, standsFor } from '../../core/audience.js';
-import type { Viewer } from '../../core/authz.js';
-import { requireVisible } from '../../core/entity.js';
+import { isEverywhere, isWithin, type Viewer } from '../../core/authz.js';
+import { entityCalled, mayRead, requireVisible } from '../../core/entity.js';
 import { type FeedEntry, type FeedPage, feedEnd, readFeed, type Stale } from '../../core/feed.js';
 import { decodeFeedCursor, type FeedCursor, rightsOf } from '../../core/feed-cursor.js';
 import { NotFoundError, NothingToWatchError, UnauthenticatedError } from '../../errors.js';
@@ -13,8 +13,10 @@ import { ProjectEntity } from '../project/queries.js';
 /** The types whose objects the feed tells of: all but the audit's, which tells of itself. A test holds the list against the schema. */
 export const FEED_TYPES = [
   'Alert',
+  'ApiToken',
   'Cluster',
   'DrsRecommendation',
+  'EnrolmentToken',
   'HypervisorNode',
   'Image',
   'NetworkInterface',
@@ -67,14 +69,14 @@ export async function following(
   const cursor = after == null ? null : decodeFeedCursor(after);
   const project = projectId == null ? null : uuidOf('Project', projectId, ['projectId']);
   // Whoever goes on follows it until it is gone, and hears of that.
-  if (project !== null && !(viewer.role === 'ADMIN' && cursor))
+  if (project !== null && !(isEverywhere(viewer) && cursor))
     await requireVisible(prisma, ProjectEntity, viewer, project).catch((error: unknown) => {
       if (!(error instanceof NotFoundError)) throw error;
       throw new NothingToWatchError('Project', ['projectId']);
     });
   return {
     ids: project === null ? standsFor(viewer) : [project],
-    types: types ?? FEED_TYPES,
+    types: (types ?? FEED_TYPES).filter((type) => mayRead(viewer, entityCalled(type).visibility)),
     projectId: project,
     cursor,
     rights: rightsOf(viewer),
@@ -112,11 +114,10 @@ export async function pageOf(
 /** The project that a viewer may be told of: for what left theirs, the one that it left. */
 export function projectTold(viewer: Viewer, change: FeedEntry): string | null {
   const { projectId, seenBefore, kind } = change;
-  const sees = (id: string): boolean => viewer.role === 'ADMIN' || viewer.projects.has(id);
   const left =
     kind === 'DELETED'
       ? seenBefore.find((id) => id !== EVERYONE && viewer.projects.has(id))
       : undefined;
   if (left !== undefined) return left;
-  return projectId !== null && sees(projectId) ? projectId : null;
+  return projectId !== null && isWithin(viewer, projectId) ? projectId : null;
 }

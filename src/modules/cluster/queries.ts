@@ -7,7 +7,7 @@ export const ClusterEntity = defineEntity({
   type: 'Cluster',
   model: 'cluster',
   label: 'name',
-  visibility: everyUser,
+  visibility: everyUser('cluster:read'),
   projectColumn: null,
 });
 

@@ -4,6 +4,7 @@ import { builder } from '../../graphql/builder.js';
 import { rootList } from '../../graphql/connection.js';
 import { deletedId, editable, expectedVersion, rootOne, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { createCluster, deleteCluster, updateCluster } from './commands.js';
 import { ClusterEntity, clusters } from './queries.js';
 
@@ -44,6 +45,12 @@ export const ClusterRef = builder.prismaNode('Cluster', {
     }),
     ...editable(t),
   }),
+});
+
+viewerCan(ClusterRef, ClusterEntity, {
+  Update: 'cluster:update',
+  Delete: 'cluster:delete',
+  EnrolNode: 'node:create',
 });
 
 rootOne('cluster', ClusterEntity, 'cluster');

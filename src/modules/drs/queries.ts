@@ -10,7 +10,10 @@ export const DrsRecommendationEntity = defineEntity({
   type: 'DrsRecommendation',
   model: 'drsRecommendation',
   label: 'reason',
-  visibility: through('virtualMachine', VirtualMachineEntity.visibility, { optional: true }),
+  visibility: through('virtualMachine', VirtualMachineEntity.visibility, {
+    optional: true,
+    permission: 'drs:read',
+  }),
   projectColumn: null,
 });
 

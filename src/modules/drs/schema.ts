@@ -2,6 +2,7 @@
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { editable, rootOne } from '../../graphql/fields.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { ClusterEntity } from '../cluster/queries.js';
 import { ClusterRef } from '../cluster/schema.js';
 import { NodeEntity } from '../node/queries.js';
@@ -72,6 +73,8 @@ export const DrsRecommendationRef = builder.prismaNode('DrsRecommendation', {
     ...editable(t),
   }),
 });
+
+viewerCan(DrsRecommendationRef, DrsRecommendationEntity, { Update: 'drs:update' });
 
 builder.prismaObjectField(ClusterRef, 'drsRecommendations', (t) =>
   relationList(

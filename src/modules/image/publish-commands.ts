@@ -1,11 +1,11 @@
 /** Letting others use an image: single projects, or everybody, which takes an administrator. */
 import { z } from 'zod';
-import { may } from '../../core/authz.js';
+import { requireMay } from '../../core/authorize.js';
 import { defineCommand, type Outcome, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { idOf, optional } from '../../core/input.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
-import { ForbiddenError, ValidationError } from '../../errors.js';
+import { ValidationError } from '../../errors.js';
 import type { Image } from '../../gen/client/client.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ImageEntity } from './queries.js';
@@ -72,7 +72,7 @@ export const publishImage = defineCommand({
     const projectId = audienceOf({ id, ...audience });
     const image = await readForEdit<Image>(tx, ImageEntity, id);
     if (projectId === null) {
-      if (!may(viewer, 'image:update', null)) throw new ForbiddenError('image:update');
+      requireMay(viewer, 'image:update', null);
       return setPublic(context, image, true);
     }
     await requireVisible(tx, ProjectEntity, viewer, projectId, undefined, ['projectId']);

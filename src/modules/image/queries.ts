@@ -9,7 +9,11 @@ export const ImageEntity = defineEntity({
   type: 'Image',
   model: 'image',
   label: 'name',
-  visibility: ofProject('projectId', { shared: true, publicColumn: 'public', shares: 'shares' }),
+  visibility: ofProject('projectId', 'image:read', {
+    shared: true,
+    publicColumn: 'public',
+    shares: 'shares',
+  }),
   projectColumn: 'projectId',
 });
 

@@ -3,6 +3,7 @@ import type { ImageShare } from '../../gen/client/client.js';
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { editable, rootOne } from '../../graphql/fields.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { StoragePoolEntity } from '../storage/queries.js';
@@ -95,6 +96,8 @@ export const ImageRef = builder.prismaNode('Image', {
     ...editable(t),
   }),
 });
+
+viewerCan(ImageRef, ImageEntity, { Update: 'image:update', Delete: 'image:delete' });
 
 builder.prismaObjectField(TaskRef, 'image', (t) =>
   relationOne(t, 'image', ImageEntity, 'The image that it is about, while that exists.'),

@@ -111,7 +111,7 @@ export const updateVirtualNetwork = defineCommand({
     if (PLAN.some((field) => field in changes)) {
       const { cidr, gateway, dhcpRangeStart, dhcpRangeEnd } = shape;
       const plan = cidr === null ? null : { cidr, gateway, dhcpRangeStart, dhcpRangeEnd };
-      const misplaced = await machinesOutside(tx, before, plan);
+      const misplaced = await machinesOutside({ tx, viewer }, before, plan);
       if (misplaced) throw new InUseError(resourceType, [misplaced]);
     }
     return {
@@ -128,10 +128,10 @@ export const deleteVirtualNetwork = defineCommand({
   subject,
   input: z.object({ id: idOf('VirtualNetwork'), expectedVersion: version }),
   errors: [InUseError],
-  async run({ tx }, { id, expectedVersion }) {
+  async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<VirtualNetwork>(tx, VirtualNetworkEntity, id, expectedVersion);
     await lockAddressPlan(tx);
-    const users = await machinesOn(tx, before);
+    const users = await machinesOn({ tx, viewer }, before);
     if (users) throw new InUseError(resourceType, [users]);
     await deleteVersioned(tx, VirtualNetworkEntity, before);
     return {

@@ -9,7 +9,7 @@ export const VirtualNetworkEntity = defineEntity({
   type: 'VirtualNetwork',
   model: 'virtualNetwork',
   label: 'name',
-  visibility: ofProject('projectId', { shared: true }),
+  visibility: ofProject('projectId', 'network:read', { shared: true }),
   projectColumn: 'projectId',
 });
 

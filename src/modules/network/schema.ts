@@ -3,6 +3,7 @@ import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { deletedId, editable, expectedVersion, rootOne, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { networkOf } from './addresses.js';
@@ -93,6 +94,11 @@ export const VirtualNetworkRef = builder.prismaNode('VirtualNetwork', {
     ),
     ...editable(t),
   }),
+});
+
+viewerCan(VirtualNetworkRef, VirtualNetworkEntity, {
+  Update: 'network:update',
+  Delete: 'network:delete',
 });
 
 builder.prismaObjectField(ProjectRef, 'virtualNetworks', (t) =>

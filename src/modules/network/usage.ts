@@ -2,6 +2,7 @@
  * Who is on a network. Only administrators change a shared one; whoever changes one of a project is told the names
  * of that project's machines alone, should data of earlier releases have others on it.
  */
+import { grants, type Viewer } from '../../core/authz.js';
 import { IN_THE_BIN } from '../../core/usage.js';
 import type { Tx } from '../../data/client.js';
 import type { Usage } from '../../errors.js';
@@ -13,26 +14,32 @@ interface Row {
   readonly count: number;
 }
 
-const usageOf = ([first, ...others]: readonly Row[]): Usage | null =>
+const usageOf = (viewer: Viewer, [first, ...others]: readonly Row[]): Usage | null =>
   first
     ? {
         type: 'VirtualMachine',
         count: first.count,
-        names: [first, ...others].filter(({ shown }) => shown).map(({ name }) => name),
+        names: [first, ...others]
+          .filter(({ shown }) => shown && grants(viewer, 'vm:read'))
+          .map(({ name }) => name),
       }
     : null;
 
+type Asking = { readonly tx: Tx; readonly viewer: Viewer };
 type Network = { readonly id: string; readonly projectId: string | null };
 
 /** The machines with an interface on the network; null when there are none. */
-export async function machinesOn(tx: Tx, { id, projectId }: Network): Promise<Usage | null> {
+export async function machinesOn(
+  { tx, viewer }: Asking,
+  { id, projectId }: Network,
+): Promise<Usage | null> {
   const rows = await tx.$queryRaw<Row[]>`
     SELECT vm.name || CASE WHEN vm.deleted_at IS NULL THEN '' ELSE ${IN_THE_BIN} END AS name, count(*) OVER ()::int AS count,
            (${projectId}::uuid IS NULL OR vm.project_id = ${projectId}::uuid) AS shown
     FROM virtual_machines vm
     WHERE EXISTS (SELECT FROM network_interfaces nic WHERE nic.vm_id = vm.id AND nic.network_id = ${id}::uuid)
     ORDER BY shown DESC, vm.name, vm.id LIMIT 5`;
-  return usageOf(rows);
+  return usageOf(viewer, rows);
 }
 
 /**
@@ -40,7 +47,7 @@ export async function machinesOn(tx: Tx, { id, projectId }: Network): Promise<Us
  * may lie outside of the DHCP range, one that was chosen from it may not. Without a plan there is place for none.
  */
 export async function machinesOutside(
-  tx: Tx,
+  { tx, viewer }: Asking,
   { id, projectId }: Network,
   plan: AddressPlan | null,
 ): Promise<Usage | null> {
@@ -62,5 +69,5 @@ export async function machinesOutside(
           OR (NOT held.requested
             AND (held.address BETWEEN ${pool.first}::inet AND ${pool.last}::inet) IS NOT TRUE)))
     ORDER BY shown DESC, vm.name, vm.id LIMIT 5`;
-  return usageOf(rows);
+  return usageOf(viewer, rows);
 }

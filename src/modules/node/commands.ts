@@ -13,9 +13,15 @@ import {
   version,
 } from '../../core/input.js';
 import { nameLock } from '../../core/locks.js';
-import { hashToken, newAgentToken } from '../../core/tokens.js';
+import { hashToken, newToken, prefixOfToken } from '../../core/tokens.js';
 import { deleteVersioned, readForEdit, updateVersioned } from '../../core/versioned.js';
-import { AlreadyExistsError, InUseError, InvalidStateError, NotFoundError } from '../../errors.js';
+import {
+  AlreadyExistsError,
+  InUseError,
+  InvalidStateError,
+  NotFoundError,
+  ValidationError,
+} from '../../errors.js';
 import type { Node } from '../../gen/client/client.js';
 import { ClusterEntity } from '../cluster/queries.js';
 import { leavePools, refuseWhileUsed } from './leaving.js';
@@ -100,15 +106,17 @@ export const issueAgentToken = defineCommand({
     nodeId: idOf('HypervisorNode'),
     name: optional(name),
     revokeOthers: optional(z.boolean()),
+    expiresAt: optional(z.date()),
   }),
   errors: [InvalidStateError],
-  async run({ tx, now, newId }, { nodeId, name = 'agent', revokeOthers }) {
+  async run({ tx, now, newId }, { nodeId, name = 'agent', revokeOthers, expiresAt = null }) {
+    if (expiresAt && expiresAt <= now) throw ValidationError.of(['expiresAt'], 'is in the past');
     // Not while it is being decommissioned either: its tokens are to end, and stay ended.
     const [node] = await tx.$queryRaw<{ intent: string }[]>`
       SELECT intent::text FROM nodes WHERE id = ${nodeId}::uuid FOR NO KEY UPDATE`;
     if (node?.intent === 'DECOMMISSIONED')
       throw new InvalidStateError('Issuing a token', node.intent, []);
-    const token = newAgentToken();
+    const token = newToken('agent');
     const revoked = revokeOthers
       ? await tx.apiToken.updateMany({
           where: { nodeId, revokedAt: null },
@@ -116,7 +124,15 @@ export const issueAgentToken = defineCommand({
         })
       : { count: 0 };
     const after = await tx.apiToken.create({
-      data: { id: newId(), name, nodeId, tokenHash: hashToken(token), createdAt: now },
+      data: {
+        id: newId(),
+        name,
+        nodeId,
+        tokenHash: hashToken(token),
+        prefix: prefixOfToken(token),
+        expiresAt,
+        createdAt: now,
+      },
     });
     const { tokenHash: _, ...shown } = after;
     return {

@@ -10,7 +10,7 @@ export const NodeEntity = defineEntity({
   type: 'HypervisorNode',
   model: 'node',
   label: 'hostname',
-  visibility: everyUser,
+  visibility: everyUser('node:read'),
   projectColumn: null,
 });
 

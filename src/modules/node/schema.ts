@@ -10,6 +10,7 @@ import {
   target,
 } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { ClusterEntity } from '../cluster/queries.js';
 import { ClusterRef } from '../cluster/schema.js';
 import {
@@ -109,6 +110,8 @@ export const NodeRef = builder.prismaNode('Node', {
   }),
 });
 
+viewerCan(NodeRef, NodeEntity, { Update: 'node:update', Delete: 'node:delete' });
+
 builder.prismaObjectField(ClusterRef, 'nodes', (t) =>
   relationList(t, 'nodes', hypervisorNodes, 'Its hypervisor nodes.'),
 );
@@ -175,7 +178,14 @@ mutationField('issueAgentToken', issueAgentToken, {
   input: (t) => ({
     nodeId: t.id({ required: true, description: 'The hypervisor node.' }),
     name: t.string({ description: 'What to call the token; "agent" if not given.' }),
-    revokeOthers: t.boolean({ description: 'End all earlier tokens of the node.' }),
+    revokeOthers: t.boolean({
+      description:
+        'End all earlier tokens of the node. To change tokens without a pause: issue, let the agent take the new one, then revokeApiToken.',
+    }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'When it ends; without it, not before it is revoked.',
+    }),
   }),
   entities: payload,
   fields: (t) => ({

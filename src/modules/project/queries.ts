@@ -7,7 +7,7 @@ export const ProjectEntity = defineEntity({
   type: 'Project',
   model: 'project',
   label: 'name',
-  visibility: ofProject('id'),
+  visibility: ofProject('id', 'project:read'),
   projectColumn: 'id',
 });
 

@@ -4,6 +4,7 @@ import { builder } from '../../graphql/builder.js';
 import { rootList } from '../../graphql/connection.js';
 import { deletedId, editable, expectedVersion, rootOne, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { createProject, deleteProject, updateProject } from './commands.js';
 import { ProjectEntity, projects } from './queries.js';
 import {
@@ -77,6 +78,16 @@ export const ProjectRef = builder.prismaNode('Project', {
     }),
     ...editable(t),
   }),
+});
+
+viewerCan(ProjectRef, ProjectEntity, {
+  Update: 'project:update',
+  Delete: 'project:delete',
+  CreateVirtualMachine: 'vm:create',
+  CreateStorage: 'storage:create',
+  CreateImage: 'image:create',
+  CreateVirtualNetwork: 'network:create',
+  CreateSecurityGroup: 'security:create',
 });
 
 rootOne('project', ProjectEntity, 'project');

@@ -9,7 +9,7 @@ export const SecurityGroupEntity = defineEntity({
   type: 'SecurityGroup',
   model: 'securityGroup',
   label: 'name',
-  visibility: ofProject('projectId'),
+  visibility: ofProject('projectId', 'security:read'),
   projectColumn: 'projectId',
 });
 

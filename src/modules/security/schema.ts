@@ -3,6 +3,7 @@ import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { deletedId, editable, expectedVersion, rootOne, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { networkOf } from '../network/addresses.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
@@ -107,6 +108,11 @@ export const SecurityGroupRef = builder.prismaNode('SecurityGroup', {
     ),
     ...editable(t),
   }),
+});
+
+viewerCan(SecurityGroupRef, SecurityGroupEntity, {
+  Update: 'security:update',
+  Delete: 'security:delete',
 });
 
 builder.prismaObjectField(ProjectRef, 'securityGroups', (t) =>

@@ -1,13 +1,12 @@
 /** `deleteVolume`: its content first, by a task; the row and its claims go when the agent says that it is gone. */
 import { z } from 'zod';
-import { may } from '../../core/authz.js';
+import { requireMay } from '../../core/authorize.js';
 import { defineCommand, type RunContext } from '../../core/command.js';
 import { idOf, optional, version } from '../../core/input.js';
 import { usesOf } from '../../core/usage.js';
 import { readForEdit } from '../../core/versioned.js';
 import {
   ConflictError,
-  ForbiddenError,
   InUseError,
   InvalidStateError,
   NoSuitableNodeError,
@@ -37,7 +36,7 @@ export const deleteVolume = defineCommand({
   async run(context, { id, force = false, expectedVersion }) {
     const { tx, viewer, services } = context;
     // What is left on the backend is the administrators' to clear away.
-    if (force && !may(viewer, 'storage:delete', null)) throw new ForbiddenError('storage:delete');
+    if (force) requireMay(viewer, 'storage:delete', null);
     const before = await readForEdit<Volume>(tx, VolumeEntity, id, expectedVersion);
     if (before.deletionProtected) throw new ProtectedError(resourceType);
     await requireIdle(tx, { volumeId: id }, before.name);

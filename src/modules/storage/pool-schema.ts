@@ -1,9 +1,12 @@
 /** Storage pools in the API. */
 
+import { mayRead } from '../../core/entity.js';
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { editable, labelsField, rootOne } from '../../graphql/fields.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { encodeGlobalId } from '../../ids.js';
+import { NodeEntity } from '../node/queries.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { tasks } from '../task/queries.js';
@@ -51,7 +54,10 @@ export const StoragePoolRef = builder.prismaNode('StoragePool', {
       type: ['ID'],
       description: 'The hypervisor nodes that it is assigned to.',
       select: { assignedNodeIds: true },
-      resolve: (pool) => pool.assignedNodeIds.map((id) => encodeGlobalId('HypervisorNode', id)),
+      resolve: (pool, _args, { viewer }) =>
+        viewer && mayRead(viewer, NodeEntity.visibility)
+          ? pool.assignedNodeIds.map((id) => encodeGlobalId('HypervisorNode', id))
+          : [],
     }),
     project: relationOne(
       t,
@@ -62,6 +68,11 @@ export const StoragePoolRef = builder.prismaNode('StoragePool', {
     tasks: relationList(t, 'tasks', tasks, 'What was and is done to it, newest first.'),
     ...editable(t),
   }),
+});
+
+viewerCan(StoragePoolRef, StoragePoolEntity, {
+  Update: 'storage:update',
+  Delete: 'storage:delete',
 });
 
 builder.prismaObjectField(TaskRef, 'storagePool', (t) =>

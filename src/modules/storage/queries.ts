@@ -10,7 +10,7 @@ export const StoragePoolEntity = defineEntity({
   type: 'StoragePool',
   model: 'storagePool',
   label: 'name',
-  visibility: ofProject('projectId', { shared: true }),
+  visibility: ofProject('projectId', 'storage:read', { shared: true }),
   projectColumn: 'projectId',
 });
 
@@ -18,7 +18,7 @@ export const VolumeEntity = defineEntity({
   type: 'Volume',
   model: 'volume',
   label: 'name',
-  visibility: ofProject('projectId'),
+  visibility: ofProject('projectId', 'storage:read'),
   projectColumn: 'projectId',
 });
 

@@ -2,6 +2,7 @@
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { editable, labelsField, rootOne } from '../../graphql/fields.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { ProjectEntity } from '../project/queries.js';
 import { ProjectRef } from '../project/schema.js';
 import { tasks } from '../task/queries.js';
@@ -80,6 +81,12 @@ export const VolumeRef = builder.prismaNode('Volume', {
     tasks: relationList(t, 'tasks', tasks, 'What was and is done to it, newest first.'),
     ...editable(t),
   }),
+});
+
+viewerCan(VolumeRef, VolumeEntity, {
+  Update: 'storage:update',
+  Delete: 'storage:delete',
+  Clone: 'storage:create',
 });
 
 builder.prismaObjectField(ProjectRef, 'volumes', (t) =>

@@ -1,5 +1,5 @@
 /** Tasks: the durable record of operations that outlive their request. Seen by the project's members. */
-import { defineEntity, ofProject } from '../../core/entity.js';
+import { defineEntity, ofProject, permissionsByType, tellingOf } from '../../core/entity.js';
 import * as enums from '../../gen/client/enums.js';
 import { builder } from '../../graphql/builder.js';
 import { oneOf, range, ref } from '../../graphql/filters.js';
@@ -9,7 +9,7 @@ export const TaskEntity = defineEntity({
   type: 'Task',
   model: 'task',
   label: 'resourceName',
-  visibility: ofProject('projectId'),
+  visibility: tellingOf('resourceType', permissionsByType, ofProject('projectId', 'task:read')),
   projectColumn: 'projectId',
 });
 

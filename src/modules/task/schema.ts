@@ -4,6 +4,7 @@ import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { rootOne, timestamps } from '../../graphql/fields.js';
 import { readEntity, uuidOf } from '../../graphql/node.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { encodeGlobalId } from '../../ids.js';
 import { NodeEntity } from '../node/queries.js';
 import { NodeRef } from '../node/schema.js';
@@ -101,6 +102,8 @@ export const TaskRef = builder.prismaNode('Task', {
     ...timestamps(t),
   }),
 });
+
+viewerCan(TaskRef, TaskEntity, { Cancel: 'vm:power' });
 
 rootOne('task', TaskEntity, 'task');
 builder.queryField('waitForTask', (t) =>

@@ -1,4 +1,5 @@
 /** `taskChanged`: follows one task to its end. */
+import { isEverywhere, isWithin } from '../../core/authz.js';
 import { changeSubscription } from '../../graphql/change-subscription.js';
 import { uuidOf } from '../../graphql/node.js';
 import { TaskEntity } from './queries.js';
@@ -9,7 +10,7 @@ changeSubscription('taskChanged', TaskEntity, 'task', {
   select({ id }, { viewer }) {
     const task = uuidOf('Task', id ?? '');
     const sees = (projectId: string | null) =>
-      viewer?.role === 'ADMIN' || (projectId !== null && viewer?.projects.has(projectId) === true);
+      viewer !== null && (projectId === null ? isEverywhere(viewer) : isWithin(viewer, projectId));
     return { where: { id: task }, matches: (hint) => hint.id === task && sees(hint.projectId) };
   },
 });

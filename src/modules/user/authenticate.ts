@@ -1,11 +1,12 @@
-/** From a bearer token to a viewer: users through their session, agents through their node's token. */
+/** From a bearer token to a viewer: users through their session, scripts and agents through their token. */
 import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../../core/authz.js';
 import type { Services } from '../../core/context.js';
-import { hashToken, isAgentToken } from '../../core/tokens.js';
+import { hashToken, kindOfToken } from '../../core/tokens.js';
 import { CredentialWatch } from './credential-watch.js';
+import { type Loaded, loadAgent, loadScript, loadUser } from './load-viewer.js';
 import { verifySession } from './session.js';
-import type { SessionClaims } from './session-token.js';
+import { useRecorder } from './token-use.js';
 
 export interface Authentication {
   readonly viewer: Viewer;
@@ -22,6 +23,7 @@ export interface Authenticator {
 const MADE_FROM = {
   user: ['ProjectMember', 'Session', 'User'],
   agent: ['ApiToken', 'HypervisorNode'],
+  script: ['ApiToken', 'ProjectMember', 'User'],
 } as const;
 /** How long a viewer is remembered at most: who writes past this program, in the database itself, is noticed after that. */
 const REMEMBER_MS = 60_000;
@@ -29,11 +31,6 @@ const REMEMBER_MS = 60_000;
 const REMEMBER_UNSEEN_MS = 5_000;
 const MAX_REMEMBERED = 10_000;
 
-type Loaded = Omit<Viewer, 'credentialId'> & {
-  readonly credentialId?: string;
-  /** When the credential ends by itself, where only the database knows. */
-  readonly until?: Date | null;
-};
 type Marks = readonly string[] | null;
 
 interface Remembered {
@@ -51,11 +48,12 @@ export function createAuthenticator(services: Services): Authenticator {
     /** Counts them: what began to be loaded before the last one may be what it changed. */
     changes: 0,
   });
-  const memories = { user: memory(), agent: memory() };
+  const memories = { user: memory(), agent: memory(), script: memory() };
+  const recordUse = useRecorder(services);
   // Where marks cannot be read, hints are all there is.
   const watch = new CredentialWatch();
   services.hints.listen(({ type, id }) => {
-    for (const kind of ['user', 'agent'] as const) {
+    for (const kind of ['user', 'agent', 'script'] as const) {
       if (!MADE_FROM[kind].some((source) => source === type)) continue;
       memories[kind].changes += 1;
       memories[kind].known.clear();
@@ -96,14 +94,26 @@ export function createAuthenticator(services: Services): Authenticator {
     }
   }
 
+  async function byToken(
+    kind: 'agent' | 'script',
+    token: string,
+    load: typeof loadAgent,
+  ): Promise<Authentication | null> {
+    const hash = hashToken(token);
+    const marks = await marksOf(MADE_FROM[kind]);
+    const found = await remembered(kind, hash, marks, () => load(services, hash));
+    if (!found) return null;
+    const { credentialId = '', until = null } = found;
+    if (kind === 'script') recordUse(credentialId);
+    return { viewer: viewerOf(found, credentialId), expiresAt: until };
+  }
+
   async function authenticate(token: string): Promise<Authentication | null> {
     if (token.length > 2048) return null;
-    if (isAgentToken(token)) {
-      const hash = hashToken(token);
-      const marks = await marksOf(MADE_FROM.agent);
-      const agent = await remembered('agent', hash, marks, () => loadAgent(services, hash));
-      return agent && { viewer: viewerOf(agent, agent.credentialId ?? ''), expiresAt: null };
-    }
+    const kind = kindOfToken(token);
+    if (kind === 'agent') return byToken(kind, token, loadAgent);
+    if (kind === 'script') return byToken(kind, token, loadScript);
+    if (kind !== null) return null; // an enrolment token signs nobody in
     const session = await verifySession(services, token, MADE_FROM.user);
     if (!session) return null;
     const { marks, sessionId, expiresAt } = session;
@@ -118,56 +128,3 @@ const viewerOf = ({ until: _, ...viewer }: Loaded, credentialId: string): Viewer
   ...viewer,
   credentialId,
 });
-
-/** Null: the session has ended, or its user is disabled or gone. */
-async function loadUser(
-  { data, clock }: Services,
-  { sessionId, userId }: SessionClaims,
-): Promise<Loaded | null> {
-  const session = await data.db.session.findFirst({
-    where: { id: sessionId, userId, expiresAt: { gt: clock.now() }, user: { enabled: true } },
-    select: {
-      user: {
-        select: {
-          username: true,
-          role: true,
-          mustChangePassword: true,
-          memberships: { select: { projectId: true, role: true } },
-        },
-      },
-    },
-  });
-  if (!session) return null;
-  const { username, role, mustChangePassword, memberships } = session.user;
-  return {
-    id: userId,
-    userId,
-    name: username,
-    role,
-    projects: new Map(memberships.map((m) => [m.projectId, m.role])),
-    mustChangePassword,
-  };
-}
-
-async function loadAgent({ data, clock }: Services, tokenHash: string): Promise<Loaded | null> {
-  const token = await data.db.apiToken.findFirst({
-    where: {
-      tokenHash,
-      revokedAt: null,
-      nodeId: { not: null },
-      OR: [{ expiresAt: null }, { expiresAt: { gt: clock.now() } }],
-    },
-    select: { id: true, expiresAt: true, node: { select: { id: true, hostname: true } } },
-  });
-  if (!token?.node) return null;
-  const { id, hostname } = token.node;
-  return {
-    id,
-    userId: null,
-    name: `agent:${hostname}`.slice(0, 253),
-    role: 'AGENT',
-    projects: new Map(),
-    credentialId: token.id,
-    until: token.expiresAt,
-  };
-}

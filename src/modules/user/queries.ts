@@ -9,7 +9,7 @@ export const UserEntity = defineEntity({
   type: 'User',
   model: 'user',
   label: 'username',
-  visibility: owned('id'),
+  visibility: owned('id', 'user:read'),
   projectColumn: null,
 });
 

@@ -1,10 +1,11 @@
 /** Users, the viewer, and signing in and out, in the API. */
-import { permissionsOf, type Viewer } from '../../core/authz.js';
+import { grants, isAgent, isWithin, may, permissionsOf, type Viewer } from '../../core/authz.js';
 import { builder } from '../../graphql/builder.js';
 import { rootList } from '../../graphql/connection.js';
 import { deletedId, editable, expectedVersion, rootOne, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
-import { readEntity } from '../../graphql/node.js';
+import { readEntity, uuidOf } from '../../graphql/node.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { encodeGlobalId } from '../../ids.js';
 import { deleteUser, setUserPassword, updateUser } from './admin-commands.js';
 import { createUser, login, logout } from './commands.js';
@@ -36,6 +37,8 @@ export const UserRef = builder.prismaNode('User', {
   }),
 });
 
+viewerCan(UserRef, UserEntity, { Update: 'user:update', Delete: 'user:delete' });
+
 rootOne('user', UserEntity, 'user');
 rootList('users', users, 'The users that you may see: all for an administrator, else yourself.');
 
@@ -55,23 +58,35 @@ export const ViewerType = builder.objectRef<Viewer>('Viewer').implement({
     name: t.exposeString('name', { description: 'The user name, or "agent:" and the host name.' }),
     role: t.field({ type: ViewerRole, description: 'The role.', resolve: (viewer) => viewer.role }),
     permissions: t.stringList({
-      description: 'What the role grants, as noun:verb. In projects, membership is needed too.',
-      resolve: (viewer) => [...permissionsOf(viewer.role)],
+      description:
+        'What the role grants, and a token leaves of it, as noun:verb; with `projectId` what of it counts for objects of that project, without for the rest: in projects, membership is needed too.',
+      args: {
+        projectId: t.arg.id({ description: 'A project; nothing counts in one that is not yours.' }),
+      },
+      resolve: (viewer, { projectId }) => {
+        const granted = permissionsOf(viewer.role).filter((p) => grants(viewer, p));
+        if (projectId == null) return [...granted];
+        const project = uuidOf('Project', projectId, ['projectId']);
+        return granted.filter((p) => may(viewer, p, project) && isWithin(viewer, project));
+      },
+    }),
+    apiTokenId: t.id({
+      nullable: true,
+      description: 'The token of the script that asks; null for a session and for an agent.',
+      resolve: ({ scope, credentialId }) =>
+        scope ? encodeGlobalId('ApiToken', credentialId) : null,
     }),
     user: t.field({
       type: UserRef,
       nullable: true,
       description: 'The user; null for an agent.',
       resolve: (viewer, _args, context, info) =>
-        viewer.role === 'AGENT'
-          ? null
-          : (readEntity(context, info, UserEntity, viewer.id) as never),
+        isAgent(viewer) ? null : (readEntity(context, info, UserEntity, viewer.id) as never),
     }),
     hypervisorNodeId: t.id({
       nullable: true,
       description: 'The node that an agent reports for; null for a user.',
-      resolve: (viewer) =>
-        viewer.role === 'AGENT' ? encodeGlobalId('HypervisorNode', viewer.id) : null,
+      resolve: (viewer) => (isAgent(viewer) ? encodeGlobalId('HypervisorNode', viewer.id) : null),
     }),
   }),
 });

@@ -1,6 +1,6 @@
 /** Moving a machine to another project, with its volumes and snapshots: quota is taken there and given back here, in one transaction. */
 import { z } from 'zod';
-import { may } from '../../core/authz.js';
+import { requireMay } from '../../core/authorize.js';
 import { type Change, defineCommand, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { idOf, version } from '../../core/input.js';
@@ -8,7 +8,6 @@ import { updateVersioned } from '../../core/versioned.js';
 import {
   AlreadyExistsError,
   ConflictError,
-  ForbiddenError,
   QuotaExceededError,
   ValidationError,
 } from '../../errors.js';
@@ -38,7 +37,7 @@ export const moveVirtualMachine = defineCommand({
   async run(context, { id, projectId, expectedVersion }) {
     const { tx, viewer } = context;
     await requireVisible(tx, ProjectEntity, viewer, projectId, { id: true }, ['projectId']);
-    if (!may(viewer, 'vm:create', projectId)) throw new ForbiddenError('vm:create');
+    requireMay(viewer, 'vm:create', projectId);
     const before = await readIdle(tx, id);
     if (expectedVersion != null && before.version !== expectedVersion)
       throw new ConflictError('VirtualMachine', before.version);

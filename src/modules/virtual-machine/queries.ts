@@ -5,7 +5,7 @@ import { builder } from '../../graphql/builder.js';
 import { flag, oneOf, range, ref, refThrough, text } from '../../graphql/filters.js';
 import { declareList } from '../../graphql/list.js';
 
-const bin = { column: 'deletedAt', anywhere: ofProject('projectId') };
+const bin = { column: 'deletedAt', anywhere: ofProject('projectId', 'vm:read') };
 const outside: Bin = { ...bin, inside: false };
 const inside: Bin = { ...bin, inside: true };
 const visibility = besideBin(outside);

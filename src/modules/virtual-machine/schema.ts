@@ -1,4 +1,5 @@
 /** Virtual machines in the API: the type, its relations in both directions, and its mutations. */
+import { grants } from '../../core/authz.js';
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { VerdictType } from '../../graphql/errors.js';
@@ -11,6 +12,7 @@ import {
   target,
 } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
+import { viewerCan } from '../../graphql/viewer-can.js';
 import { ClusterEntity } from '../cluster/queries.js';
 import { ClusterRef } from '../cluster/schema.js';
 import { NodeEntity } from '../node/queries.js';
@@ -128,10 +130,23 @@ export const VirtualMachineRef = builder.prismaNode('VirtualMachine', {
           },
         }),
       },
-      resolve: (vm) => (vm as unknown as { tasks?: object[] }).tasks?.[0] as never,
+      resolve: (vm, _args, { viewer }) =>
+        viewer && grants(viewer, 'task:read')
+          ? ((vm as unknown as { tasks?: object[] }).tasks?.[0] as never)
+          : null,
     }),
     ...editable(t),
   }),
+});
+
+viewerCan(VirtualMachineRef, VirtualMachineEntity, {
+  Update: 'vm:update',
+  Delete: 'vm:delete',
+  Power: 'vm:power',
+  Migrate: 'vm:migrate',
+  Snapshot: 'vm:snapshot',
+  Clone: 'vm:create',
+  OpenConsole: 'vm:console',
 });
 
 rootOne('virtualMachine', VirtualMachineEntity, 'virtual machine');

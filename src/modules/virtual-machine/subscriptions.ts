@@ -1,4 +1,5 @@
 /** `virtualMachineChanged`: one machine, or all of a project. */
+import { isEverywhere, isWithin } from '../../core/authz.js';
 import { BadRequestError } from '../../errors.js';
 import { changeSubscription } from '../../graphql/change-subscription.js';
 import { uuidOf } from '../../graphql/node.js';
@@ -30,7 +31,7 @@ changeSubscription('virtualMachineChanged', VirtualMachineEntity, 'virtualMachin
     };
 
     function seesProject(of: string | null): boolean {
-      return viewer?.role === 'ADMIN' || (of !== null && viewer?.projects.has(of) === true);
+      return viewer !== null && (of === null ? isEverywhere(viewer) : isWithin(viewer, of));
     }
   },
 });

@@ -1,6 +1,6 @@
 /** How a kept answer is found, and how it is written down. */
 import { createHash } from 'node:crypto';
-import type { Viewer } from '../../core/authz.js';
+import { rightsText, type Viewer } from '../../core/authz.js';
 import { stableStringify } from '../../core/json.js';
 import { ephemeralKeys } from '../../ephemeral/keys.js';
 import { VERSION } from '../../version.js';
@@ -34,9 +34,9 @@ export function variablesText(variables: unknown): string | null {
   }
 }
 
-/** Whoever gets the same key sees the same: the same person, with the same role and memberships. */
+/** Whoever gets the same key sees the same: the same person, with the same role, memberships and scope of the token. */
 export function entryKey({ server, viewer, document, operationName, variables }: Question): string {
-  const who = [viewer.id, viewer.name, viewer.role, [...viewer.projects].sort()];
+  const who = [viewer.id, viewer.name, rightsText(viewer)];
   const said = stableStringify([VERSION, server, who, document, operationName, variables]);
   return ephemeralKeys.apiCache(createHash('sha256').update(said).digest('hex'));
 }

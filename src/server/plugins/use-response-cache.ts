@@ -6,6 +6,7 @@
  */
 import type { GraphQLSchema } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
+import { isAgent } from '../../core/authz.js';
 import type { Services } from '../../core/context.js';
 import { stableStringify } from '../../core/json.js';
 import { type CacheableDocument, documentFinder } from '../cache/document.js';
@@ -54,7 +55,7 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
     document: CacheableDocument,
   ): Promise<Entry | null> {
     const viewer = factsOf(request).authentication?.viewer;
-    if (!viewer || viewer.role === 'AGENT' || viewer.mustChangePassword) return null;
+    if (!viewer || isAgent(viewer) || viewer.mustChangePassword) return null;
     const variables = variablesText(params.variables);
     if (variables === null || document.unless.some((name) => variables.includes(name))) return null;
     const key = entryKey({

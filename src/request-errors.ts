@@ -1,0 +1,86 @@
+/** Errors that end a whole request: top-level GraphQL errors with a code. */
+
+/** The codes of top-level errors, with their meaning for the reference page. */
+export const REQUEST_ERROR_CODES = {
+  UNAUTHENTICATED: 'Nobody is signed in, or the token does not count any more.',
+  PASSWORD_CHANGE_REQUIRED:
+    'You are signed in with a password that somebody else gave you. Nothing but `changePassword` and `logout` is possible before it is your own.',
+  BAD_USER_INPUT:
+    'An id, a cursor, a page size or a filter is malformed; `path` names the argument.',
+  NOT_FOUND:
+    'A subscription names an object that does not exist, or does not exist for you; `path` names the argument.',
+  RATE_LIMITED:
+    'You asked more often than you may in a minute; `retryAfterMs` says how long to wait. Nothing was done.',
+  UNAVAILABLE:
+    'A server behind this one does not answer, this one is overloaded, or the deadline passed. Try again.',
+  GRAPHQL_PARSE_FAILED: 'The document is not GraphQL.',
+  GRAPHQL_VALIDATION_FAILED:
+    'The document does not fit the schema, or a variable does not fit its type.',
+  QUERY_TOO_DEEP: 'The query is nested too deep.',
+  QUERY_TOO_LARGE:
+    'The query has too many fields, aliases or directives, its variables are nested too deep, or its pages may hold too many objects.',
+  BAD_REQUEST: 'The HTTP request is not one of GraphQL: no JSON, no query, GET for a mutation.',
+  REQUEST_ENTITY_TOO_LARGE: 'The body is larger than it may be.',
+  OPERATION_RESOLUTION_FAILURE: 'The document has no operation of the name that was asked for.',
+  TOO_MANY_SUBSCRIPTIONS: 'The socket has as many operations as it may.',
+  INTERNAL_SERVER_ERROR: 'A bug of ours. The message names the request id to report.',
+} as const;
+
+export type RequestErrorCode = keyof typeof REQUEST_ERROR_CODES;
+
+/** Ends a whole request: a top-level GraphQL error with `extensions.code`. */
+export class RequestError extends Error {
+  constructor(
+    readonly code: RequestErrorCode,
+    message: string,
+    readonly status: number,
+    readonly extensions: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** The request is malformed in a way that GraphQL itself does not see (an id, a cursor, a page size). */
+export class BadRequestError extends RequestError {
+  constructor(message: string, path: readonly string[] = []) {
+    super('BAD_USER_INPUT', message, 400, { path, retryable: false });
+  }
+}
+
+/** There is nothing to subscribe to: absent and hidden are the same. Queries answer null instead, mutations NotFoundError. */
+export class NothingToWatchError extends RequestError {
+  constructor(resourceType: string, path: readonly string[] = ['id']) {
+    const message = `No such ${resourceType}, or it is not visible to you.`;
+    super('NOT_FOUND', message, 404, { path, retryable: false });
+  }
+}
+
+/** Nobody is signed in, and the field needs somebody. */
+export class UnauthenticatedError extends RequestError {
+  constructor(message = 'Sign in first: call login, then send "Authorization: Bearer <token>".') {
+    super('UNAUTHENTICATED', message, 401, { retryable: false });
+  }
+}
+
+/** The caller is known, and must have another password before anything else. */
+export class PasswordChangeRequiredError extends RequestError {
+  constructor() {
+    const message = 'Your password was given to you by somebody else. Call changePassword first.';
+    super('PASSWORD_CHANGE_REQUIRED', message, 403, { retryable: false });
+  }
+}
+
+/** The caller asked too often. Nothing of the request was read. */
+export class RateLimitedError extends RequestError {
+  constructor(limit: number, retryAfterMs: number) {
+    const message = `You may ask ${limit} times a minute. Wait ${Math.ceil(retryAfterMs / 1000)} s.`;
+    super('RATE_LIMITED', message, 429, { retryable: true, retryAfterMs });
+  }
+}
+
+/** A server behind this one does not answer, or this one is overloaded. Nothing acknowledged was lost. */
+export class UnavailableError extends RequestError {
+  constructor(message: string, retryAfterMs = 1000) {
+    super('UNAVAILABLE', message, 503, { retryable: true, retryAfterMs });
+  }
+}
