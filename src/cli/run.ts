@@ -15,6 +15,10 @@ const OPTIONS = {
   server: { type: 'string' },
   token: { type: 'string' },
   simulate: { type: 'string' },
+  file: { type: 'string' },
+  anchor: { type: 'string' },
+  from: { type: 'string' },
+  out: { type: 'string' },
   json: { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -42,6 +46,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   user: {
     options: ['config', 'role', 'email', 'log-level'],
     load: async () => (await import('./user.js')).user,
+  },
+  audit: {
+    options: ['config', 'file', 'anchor', 'from', 'to', 'out', 'json', 'log-level'],
+    load: async () => (await import('./audit.js')).audit,
   },
   doctor: {
     options: ['config', 'json'],

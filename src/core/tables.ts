@@ -3,6 +3,7 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
   alerts: ['Alert'],
   api_tokens: ['ApiToken'], // no type of the API: agents are known by them
   audit_log: ['AuditEntry'],
+  audit_seals: [], // entries are no other for being sealed
   change_feed: [],
   clusters: ['Cluster'],
   drs_recommendations: ['DrsRecommendation'],
