@@ -4,6 +4,7 @@ import { type Clock, systemClock } from './clock.js';
 import type { Config } from './config/model.js';
 import type { Coordination, Instance } from './coordination/coordination.js';
 import { openCoordination } from './coordination/open.js';
+import { openAuditBacklog } from './core/audit-backlog.js';
 import { openGenerations } from './core/cache.js';
 import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
@@ -91,6 +92,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     await generations.raise(typesOfTables(tables));
     await settling.othersKnow();
   });
+  const audit = openAuditBacklog({ data, log, metrics });
   const services: Services = {
     config,
     settings,
@@ -102,6 +104,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     hints,
     generations,
     metrics,
+    audit,
     sessionKey: sessionKey(config, log, alone),
     secrets: createSecretBox(encryptionKey(config)),
     degraded: () => degradations(services),
@@ -122,6 +125,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
       mayLead = () => config.mode === 'dev' || data.persistent;
     },
     async close() {
+      await audit.close();
       await hints.close();
       stopRaising();
       settling.close();

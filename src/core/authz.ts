@@ -52,6 +52,9 @@ const GRANTS: Readonly<Record<Role, ReadonlySet<Permission>>> = {
   AGENT: new Set(['node:report']),
 };
 
+/** What somebody shows to prove who they are. */
+export type CredentialKind = 'SESSION' | 'API_TOKEN' | 'AGENT_TOKEN';
+
 /** Whoever acts: a signed-in user, or the agent of a node. */
 export interface Viewer {
   /** The user's id, the node's for an agent, a word for the system itself. */
@@ -64,6 +67,17 @@ export interface Viewer {
   readonly projects: ReadonlyMap<string, ProjectRole>;
   /** The session or token that was shown. */
   readonly credentialId: string;
+  /** Which of the two; absent: what its role has. */
+  readonly credentialKind?: CredentialKind;
+}
+
+/** The credential behind what the viewer does, for the audit; null: this program itself acts, or nobody that is known. */
+export function credentialOf(
+  viewer: Viewer | null,
+): { readonly kind: CredentialKind; readonly id: string } | null {
+  if (!viewer?.credentialId) return null;
+  const { role, credentialId: id, credentialKind } = viewer;
+  return { kind: credentialKind ?? (role === 'AGENT' ? 'AGENT_TOKEN' : 'SESSION'), id };
 }
 
 /** The viewer as whom this program itself acts: controllers, command line. */

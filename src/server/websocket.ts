@@ -54,7 +54,7 @@ export function openSockets(
   const mask = errorMasker(log);
   const addressOf = clientAddresses(config.server.trustedProxies);
   const origins = config.server.corsOrigins;
-  const callers = { authenticate, limiter, cookie: cookieSettings(config.mode), origins };
+  const callers = { services, authenticate, limiter, cookie: cookieSettings(config.mode), origins };
   const open = new Set<Conversation>();
   let stopping = false;
 

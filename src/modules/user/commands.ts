@@ -47,7 +47,7 @@ export const login = defineCommand<
   },
   async run({ tx, now, prepared }) {
     if (!prepared) throw new InvalidCredentialsError();
-    const { userId, token, expiresAt, lastLogin } = prepared;
+    const { userId, sessionId, token, expiresAt, lastLogin } = prepared;
     // An account disabled since the password was checked does not get in.
     const [after] = await tx.user.updateManyAndReturn({
       where: { id: userId, enabled: true },
@@ -58,7 +58,7 @@ export const login = defineCommand<
       result: { userId, expiresAt: expiresAt.toISOString(), token: null },
       once: { token },
       changed: [{ type: 'User', id: userId, before: { ...after, lastLogin }, after }],
-      actor: { userId, name: after.username },
+      actor: { userId, name: after.username, session: sessionId },
     };
   },
   async after(call, _result, prepared) {

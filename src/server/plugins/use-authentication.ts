@@ -4,15 +4,16 @@ import type { Services } from '../../core/context.js';
 import type { Authenticator } from '../../modules/user/authenticate.js';
 import { errorMasker } from '../errors.js';
 import type { RateLimiter } from '../rate-limit.js';
+import { auditBadToken } from '../refused.js';
 import { factsOf, sessionOf } from '../request.js';
 import { refusalOf } from './use-rate-limit.js';
 
 export function useAuthentication(
-  { log }: Pick<Services, 'log'>,
+  services: Services,
   authenticate: Authenticator,
   limiter: RateLimiter,
 ): Plugin {
-  const mask = errorMasker(log);
+  const mask = errorMasker(services.log);
   return {
     async onRequest({ request, endResponse, fetchAPI }) {
       const facts = factsOf(request);
@@ -22,6 +23,11 @@ export function useAuthentication(
         const found = await authenticate(token);
         facts.authentication = found;
         facts.badCredential = found === null;
+        if (!found) {
+          const userAgent = request.headers.get('user-agent') ?? '';
+          const { ipAddress, id: requestId } = facts;
+          auditBadToken(services, token, { ipAddress, userAgent, requestId });
+        }
         facts.session = found && sessionOf(authenticate, token, found);
         const settled = await limiter.settle(facts.ipAddress, token, found?.viewer.id ?? null);
         facts.admission = settled ?? facts.admission;
