@@ -1,6 +1,7 @@
 /** createApp: the one place that wires: the services, the schema on them, the server, the controllers. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from './config/model.js';
+import { auditRetention, auditSealer } from './controllers/audit-keeper.js';
 import { binKeeper } from './controllers/bin-keeper.js';
 import { drsExpiry } from './controllers/drs-expiry.js';
 import { maintenance } from './controllers/maintenance.js';
@@ -84,6 +85,8 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
         binKeeper,
         drsExpiry,
         settingsAudit(),
+        auditSealer(),
+        auditRetention,
       ]);
     },
     async start() {

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from './clock.js';
 import type { Config } from './config/model.js';
 import type { Coordination, Instance } from './coordination/coordination.js';
 import { openCoordination } from './coordination/open.js';
+import { openAuditBacklog } from './core/audit-backlog.js';
 import { openGenerations } from './core/cache.js';
 import type { Services } from './core/context.js';
 import { openHintBus } from './core/hints.js';
@@ -93,6 +94,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     await generations.raise(typesOfTables(tables));
     await settling.othersKnow();
   });
+  const audit = openAuditBacklog({ data, log, metrics });
   const services: Services = {
     config,
     settings,
@@ -104,6 +106,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     hints,
     generations,
     metrics,
+    audit,
     sessionKeys: keys,
     secrets: createSecretBox(encryptionKey(config)),
     degraded: () => degradations(services),
@@ -124,6 +127,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
       mayLead = () => config.mode === 'dev' || data.persistent;
     },
     async close() {
+      await audit.close();
       await hints.close();
       stopRaising();
       settling.close();

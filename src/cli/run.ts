@@ -19,6 +19,10 @@ const OPTIONS = {
   enrol: { type: 'string' },
   'token-file': { type: 'string' },
   'management-ip': { type: 'string' },
+  file: { type: 'string' },
+  anchor: { type: 'string' },
+  from: { type: 'string' },
+  out: { type: 'string' },
   json: { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -46,6 +50,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   user: {
     options: ['config', 'role', 'email', 'must-change-password', 'log-level'],
     load: async () => (await import('./user.js')).user,
+  },
+  audit: {
+    options: ['config', 'file', 'anchor', 'from', 'to', 'out', 'json', 'log-level'],
+    load: async () => (await import('./audit.js')).audit,
   },
   doctor: {
     options: ['config', 'json'],

@@ -15,6 +15,8 @@ Commands:
   user list             show all users
   user set-password NAME     give a user another password, read from standard input; ends their sessions
   user enable NAME, user disable NAME, user revoke-sessions NAME
+  audit verify          compare the audit log with its seals; name what was changed, deleted or reordered
+  audit export          write it as JSON lines, for keeping elsewhere and verifying there
   doctor                look at everything it needs, and say what is wrong and what to do
   agent                 run a hypervisor node's agent
 
@@ -33,6 +35,14 @@ Options of migrate, user and doctor:
   --must-change-password     user create, user set-password: it has to be replaced at the next sign-in
   --json                doctor: for programs; the form is in docs/doctor.md
 
+Options of audit:
+  --config FILE         as above
+  --file FILE           verify: an export instead of the database
+  --anchor HASH         verify: the hash of a seal seen before must still be there
+  --json                verify: for programs
+  --from, --to MOMENT   export: only seals with entries of that time, e.g. 2026-01-31 or 2026-01-31T12:00:00Z
+  --out FILE            export: a new file; default: standard output
+
 Options of agent:
   --server URL          the control plane, e.g. http://127.0.0.1:8080
   --token TOKEN         from the mutation issueAgentToken; better in QUANTIX_TOKEN, where "ps" does not show it
@@ -45,6 +55,6 @@ Options of agent:
   --version             print the version
   --help                print this
 
-Exit codes: 0 done, 1 failed (doctor: found a problem), 2 wrong usage or configuration.
+Exit codes: 0 done, 1 failed (doctor, audit verify: found a problem), 2 wrong usage or configuration.
 Every configuration key can be given as a variable QUANTIX_<SECTION>_<KEY>; docs/configuration.md lists them.
 `;

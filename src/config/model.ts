@@ -5,6 +5,7 @@
  * names, config.yaml, the reference and `Config` all follow. Section names hold no underscore: `QUANTIX_<SECTION>_<KEY>` has one reading.
  */
 import { isAddressRange, isHostAndPort, isWebOrigin } from './address.js';
+import { audit } from './audit.js';
 import { cache } from './cache.js';
 import { database } from './database.js';
 import { drs } from './drs.js';
@@ -200,6 +201,7 @@ export const model = {
   storage,
   tasks,
   deletion,
+  audit,
   limits,
 } as const satisfies Readonly<Record<string, Section>>;
 

@@ -19,6 +19,9 @@ const atMost = [
   ['limits.default_page_size', 'limits.max_page_size'],
 ] as const;
 
+/** What the database itself refuses to go below: see the migration 000020_audit_seals. */
+const AUDIT_FLOOR_MS = 720 * 3_600_000;
+
 /** Reports what does not go together, and lowers defaults that have to give way. */
 export function applyRules(choices: Choices, report: Report): void {
   for (const [lesser, greater] of shorterThan) {
@@ -45,6 +48,11 @@ export function applyRules(choices: Choices, report: Report): void {
     if (!mode || !authorities?.source || String(mode.value).startsWith('verify-')) continue;
     const message = `is never looked at while ${section}.ssl_mode is ${mode.written} (${mode.source ?? 'default'}): use verify-full or verify-ca, or remove it`;
     report({ path: `${section}.ssl_ca_file`, source: authorities.source, message });
+  }
+  const kept = choices.get('audit.retention');
+  if (kept && Number(kept.value) > 0 && Number(kept.value) < AUDIT_FLOOR_MS) {
+    const message = `${kept.written} is shorter than the database allows: 720h at least, or 0s for ever`;
+    report({ path: 'audit.retention', source: kept.source ?? 'default', message });
   }
   etcdRules(choices, report);
 }

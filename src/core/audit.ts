@@ -3,11 +3,11 @@
  * One entry for each object that changed (they share the request's id), or one for a command that changed nothing or was refused.
  */
 
-import type { Db, Tx } from '../data/client.js';
+import type { Tx } from '../data/client.js';
 import type { Prisma } from '../gen/client/client.js';
-import { newId } from '../ids.js';
+import { isUuid, newId } from '../ids.js';
 import { SECRET_NAMES } from '../log.js';
-import type { Viewer } from './authz.js';
+import { credentialOf, type Viewer } from './authz.js';
 import { type Audiences, audiencesOf } from './change-audience.js';
 import type { Call } from './context.js';
 import { findEntity } from './entity.js';
@@ -32,8 +32,8 @@ export interface Change {
 /** Columns that say nothing to a reader of the history. */
 const NOISE = new Set(['updatedAt', 'createdAt', 'txId', 'seq']);
 const MAX_TEXT = 4096;
-/** Of one statement: a row has sixteen values, and a statement has room for 32,767. */
-const MAX_ROWS = 2000;
+/** Of one statement: a row has nineteen values, and a statement has room for 32,767. */
+const MAX_ROWS = 1500;
 
 /** What differs between two rows, with secrets replaced and long texts cut. Whole rows for creations and deletions. */
 export function difference(from: object | null, to: object | null): { before: Json; after: Json } {
@@ -87,22 +87,37 @@ export function subjectOf(change: Change): Subject {
   };
 }
 
-/** Whom an entry names as having acted. */
-type Actor = Pick<Viewer, 'userId' | 'name'>;
-type Status = 'SUCCEEDED' | 'DENIED' | 'FAILED';
+/** Whom an entry names as having acted, where it is not the viewer; `session`: what they got to prove it with. */
+type Actor = Pick<Viewer, 'userId' | 'name'> & { readonly session?: string };
+export type Status = 'SUCCEEDED' | 'DENIED' | 'FAILED';
 
-function entry(
-  call: Call,
+/** What an entry says of its request. */
+export type Caller = Pick<Call, 'viewer' | 'ipAddress' | 'userAgent' | 'requestId'> & {
+  readonly services: Pick<Call['services'], 'clock'>;
+};
+
+export function entry(
+  call: Caller,
   action: string,
   subject: Subject,
   status: Status,
   details: object,
-  actor: Actor | null = call.viewer,
+  actor?: Actor,
 ): Prisma.AuditEntryCreateManyInput {
+  const { viewer } = call;
+  const shown = actor?.session
+    ? ({ kind: 'SESSION', id: actor.session } as const)
+    : viewer && credentialOf(viewer);
+  const { userId = null, name = 'anonymous' } = actor ?? viewer ?? {};
+  // Users and agents are known by the id of their row; the program itself by its name.
+  const actorId = actor || !viewer || !isUuid(viewer.id) ? userId : viewer.id;
   return {
     id: newId(),
-    userId: actor?.userId ?? null,
-    username: actor?.name ?? 'anonymous',
+    userId,
+    actorId,
+    username: name,
+    credentialKind: shown?.kind ?? null,
+    credentialId: shown?.id.slice(0, 63) ?? null,
     action,
     resourceType: subject.type,
     resourceId: subject.id,
@@ -161,20 +176,4 @@ export async function writeAudits(
   for (let begin = 0; begin < data.length; begin += MAX_ROWS)
     await tx.auditEntry.createMany({ data: data.slice(begin, begin + MAX_ROWS) });
   return ids;
-}
-
-/** Writes the entry of a command that was refused (DENIED) or could not be done (FAILED), after its transaction has gone. */
-export async function writeRefusal(
-  db: Db | Tx,
-  call: Call,
-  action: string,
-  subject: Subject,
-  status: 'DENIED' | 'FAILED',
-  error: { code: string; message: string },
-): Promise<void> {
-  await db.auditEntry.create({
-    data: entry(call, action, subject, status, {
-      error: { code: error.code, message: error.message },
-    }),
-  });
 }

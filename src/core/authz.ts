@@ -74,6 +74,9 @@ export const FOR_TOKENS: readonly Permission[] = [
   ]),
 ].sort();
 
+/** What somebody shows to prove who they are. */
+export type CredentialKind = 'SESSION' | 'API_TOKEN' | 'AGENT_TOKEN';
+
 /** Whoever acts: a signed-in user, a script with a user's token, or the agent of a node. */
 export interface Viewer {
   /** The user's id, the node's for an agent, a word for the system itself. */
@@ -97,6 +100,16 @@ export interface Scope {
   readonly permissions: ReadonlySet<Permission>;
   /** Null: all projects of the owner, as they are at the time. */
   readonly projects: ReadonlySet<string> | null;
+}
+
+/** The credential behind what the viewer does, for the audit; null: this program itself acts, or nobody that is known. */
+export function credentialOf({
+  role,
+  scope,
+  credentialId: id,
+}: Viewer): { readonly kind: CredentialKind; readonly id: string } | null {
+  if (!id) return null;
+  return { kind: role === 'AGENT' ? 'AGENT_TOKEN' : scope ? 'API_TOKEN' : 'SESSION', id };
 }
 
 /** The viewer as whom this program itself acts: controllers, command line. */

@@ -15,7 +15,7 @@ import type { Command } from './command.js';
 import type { Call } from './context.js';
 import { type Answer, parse } from './execute.js';
 import { type KeyedRequest, keyedRequest } from './idempotency.js';
-import { auditRefusal } from './refusals.js';
+import { auditFailure, auditRefusal } from './refusals.js';
 
 /** Most objects of one call. */
 export const MAX_BULK = 1000;
@@ -83,9 +83,10 @@ export async function executeBulk<R extends object, V>(
     return mode === 'ATOMIC' ? await doTogether(execution) : await doEach(execution);
   } catch (error) {
     outcome = error instanceof UserError || error instanceof RequestError ? error.code : 'bug';
-    if (error instanceof UserError && !dryRun) {
+    if (!dryRun) {
       const subject = { type: command.resourceType, id: null, name: '', projectId: null };
-      await auditRefusal(command.name, call, subject, error);
+      if (error instanceof UserError) await auditRefusal(command.name, call, subject, error);
+      else await auditFailure(command.name, call, subject, error);
     }
     throw error;
   } finally {

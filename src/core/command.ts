@@ -49,7 +49,11 @@ export interface Outcome<R> {
   /** Parts of the answer that are shown once: secrets. Never stored, so a replay answers without them. */
   readonly once?: Partial<R>;
   /** Who acted, where that shows only now: the user of a sign-in, the token of an enrolment. The audit names this one instead of the viewer. */
-  readonly actor?: { readonly userId: string | null; readonly name: string };
+  readonly actor?: {
+    readonly userId: string | null;
+    readonly name: string;
+    readonly session?: string;
+  };
 }
 
 /** An object that a command names; `path`: the input field that names it. */

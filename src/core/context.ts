@@ -6,6 +6,7 @@ import type { Coordination, Leadership } from '../coordination/coordination.js';
 import type { Data } from '../data/client.js';
 import type { Ephemeral } from '../ephemeral/ephemeral.js';
 import type { Logger } from '../log.js';
+import type { AuditBacklog } from './audit-backlog.js';
 import type { Viewer } from './authz.js';
 import type { Generations } from './cache.js';
 import type { HintBus } from './hints.js';
@@ -27,6 +28,8 @@ export interface Services {
   readonly hints: HintBus;
   readonly generations: Generations;
   readonly metrics: Metrics;
+  /** Takes the entries that belong to no transaction. */
+  readonly audit: AuditBacklog;
   /** Sign and verify session tokens. */
   readonly sessionKeys: SessionKeys;
   /** Encrypts what the database must not hold in the clear. */

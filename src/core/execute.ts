@@ -19,7 +19,7 @@ import { findAnswer, type KeyedRequest, keyedRequest } from './idempotency.js';
 import type { Json } from './json.js';
 import { withLocks } from './locks.js';
 import { type Plan, planOf } from './plan.js';
-import { assertDeclared, auditRefusal, explain } from './refusals.js';
+import { assertDeclared, auditFailure, auditRefusal, explain } from './refusals.js';
 import { findUncleanText, UNCLEAN_TEXT } from './text.js';
 import { doubtAnswers } from './transact.js';
 
@@ -123,7 +123,8 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
       // A dry run leaves no trace, unless it could be a way to try passwords unseen.
       if (!options.dryRun || command.permission === null)
         await auditRefusal(command.name, call, subject, error);
-    }
+    } else if (!options.dryRun && !(command.audit === 'changes' && error instanceof RequestError))
+      await auditFailure(command.name, call, subject, error);
     throw error;
   }
 }

@@ -94,6 +94,11 @@ export function createMetrics() {
       help: 'Invalidations or announcements that failed after a commit',
       registers,
     }),
+    auditEntriesLost: new Counter({
+      name: 'quantix_audit_entries_lost_total',
+      help: 'Entries about refusals and failures that stand in the log alone, because the database did not take them',
+      registers,
+    }),
     responseCache: new Counter({
       name: 'quantix_response_cache_total',
       help: 'Queries that may be answered from the cache, by what became of it (hit, shared, miss, bypass, unavailable)',

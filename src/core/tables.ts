@@ -3,6 +3,7 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
   alerts: ['Alert'],
   api_tokens: ['ApiToken'],
   audit_log: ['AuditEntry'],
+  audit_seals: [], // entries are no other for being sealed
   change_feed: [],
   clusters: ['Cluster'],
   drs_recommendations: ['DrsRecommendation'],

@@ -15,6 +15,7 @@ const DAILY = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 /** What differs from the daily work. Forgetting a deleted user in old entries is done by the foreign key, which acts as the owner. */
 const LESS: Readonly<Record<string, readonly string[]>> = {
   audit_log: ['SELECT', 'INSERT'],
+  audit_seals: ['SELECT', 'INSERT'],
   _prisma_migrations: ['SELECT'],
 };
 

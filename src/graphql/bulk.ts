@@ -5,6 +5,7 @@
 import type { InputFieldMap, InputRef } from '@pothos/core';
 import { type BulkAnswer, type BulkMode, executeBulk, MAX_BULK } from '../core/bulk.js';
 import { type Command, GATE_ERRORS } from '../core/command.js';
+import { audited } from '../core/refusals.js';
 import { UserError } from '../errors.js';
 import { encodeGlobalId } from '../ids.js';
 import { builder } from './builder.js';
@@ -123,6 +124,7 @@ export function bulkField<R extends object>(
     t.field({
       type: Result,
       description,
+      extensions: { command },
       authScopes: { signedIn: true },
       args: { input: t.arg({ type: Input, required: true, description: 'What to do to which.' }) },
       resolve: async (_root, args, context, info) => {
@@ -134,7 +136,7 @@ export function bulkField<R extends object>(
           const answer = await executeBulk<R, Entities>(command, context, {
             mode: (mode as BulkMode | null) ?? 'BEST_EFFORT',
             dryRun,
-            idempotencyKey: checkKey(idempotencyKey),
+            idempotencyKey: await audited(command, context, dryRun, () => checkKey(idempotencyKey)),
             asked: { ids, filter, after, mode, ...fields },
             fields,
             resolve: () => findTargets(list, targets, context),

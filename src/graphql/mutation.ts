@@ -6,6 +6,7 @@
 import type { FieldMap, InputFieldMap, ObjectRef } from '@pothos/core';
 import { type Command, errorsOf } from '../core/command.js';
 import { execute } from '../core/execute.js';
+import { audited } from '../core/refusals.js';
 import { UserError, ValidationError } from '../errors.js';
 import { builder, type SchemaTypes } from './builder.js';
 import { effectFields } from './effects.js';
@@ -110,6 +111,7 @@ export function mutationField<R extends object>(
     t.field({
       type: Result,
       description: options.description,
+      extensions: { command },
       ...(command.permission === null ? {} : { authScopes: scopeOf(command) }),
       args: { input: t.arg({ type: Input, required: true, description: 'What to do.' }) },
       resolve: async (_root, args, context, info) => {
@@ -118,10 +120,13 @@ export function mutationField<R extends object>(
           unknown
         >;
         try {
-          const answer = await execute(command, input, context, {
-            dryRun: dryRun === true,
+          const tokens = await audited(command, context, dryRun === true, () => ({
             idempotencyKey: checkKey(idempotencyKey),
             planToken: checkPlanToken(planToken),
+          }));
+          const answer = await execute(command, input, context, {
+            dryRun: dryRun === true,
+            ...tokens,
             view: async (tx, result) => {
               const at = { steps: [], type: `${Name}Payload` };
               const [view] = await readEntities(tx, [result as R], entities, at, context, info);

@@ -10,6 +10,7 @@ import type { Services } from '../core/context.js';
 import { hashToken } from '../core/tokens.js';
 import { ephemeralKeys, ephemeralTtlMs } from '../ephemeral/keys.js';
 import { RateLimitedError } from '../errors.js';
+import { isUuid, newId } from '../ids.js';
 
 /** What is left of a caller's minute. */
 export interface Admission {
@@ -19,6 +20,12 @@ export interface Admission {
   /** Until the minute is over. */
   readonly resetMs: number;
   readonly refused: boolean;
+}
+
+/** Whom a count is about, as far as it is known. */
+interface Asking {
+  readonly address: string | null;
+  readonly principal: string | null;
 }
 
 /** A token that is not used for so long has to be proven again; one that is revoked, at its next use. */
@@ -35,7 +42,12 @@ export class RateLimiter {
     updateAgeOnGet: true,
   });
 
-  constructor(private readonly services: Pick<Services, 'config' | 'ephemeral' | 'metrics'>) {}
+  constructor(
+    private readonly services: Pick<
+      Services,
+      'config' | 'ephemeral' | 'metrics' | 'audit' | 'clock'
+    >,
+  ) {}
 
   /**
    * Before the caller is known: nothing is read from the database. A token that nobody has proven here counts against the address.
@@ -70,21 +82,43 @@ export class RateLimiter {
     if (address === null) return null;
     const { requestsPerMinuteAddress } = this.services.config.limits;
     const key = KEYS[kind](networkOf(address));
-    return this.#count(kind, key, requestsPerMinuteAddress);
+    return this.#count(kind, key, requestsPerMinuteAddress, { address, principal: null });
   }
 
   async #countPrincipal(id: string): Promise<Admission | null> {
     const { requestsPerMinutePrincipal } = this.services.config.limits;
-    return this.#count('principal', ephemeralKeys.principalLimit(id), requestsPerMinutePrincipal);
+    const key = ephemeralKeys.principalLimit(id);
+    return this.#count('principal', key, requestsPerMinutePrincipal, {
+      address: null,
+      principal: id,
+    });
   }
 
-  async #count(kind: string, key: string, limit: number): Promise<Admission | null> {
+  async #count(kind: string, key: string, limit: number, who: Asking): Promise<Admission | null> {
     if (limit === 0) return null;
     const { ephemeral, metrics } = this.services;
     const { count, remainingMs } = await ephemeral.count(key, ephemeralTtlMs.rateLimit);
     const refused = count > limit;
-    if (refused) metrics.rateLimited.inc({ kind });
+    if (refused) {
+      metrics.rateLimited.inc({ kind });
+      this.#audit(kind, key, limit, who);
+    }
     return { limit, remaining: Math.max(0, limit - count), resetMs: remainingMs, refused };
+  }
+
+  /** One entry a minute: nothing of what was refused is read, so it is not known what it was. */
+  #audit(kind: string, key: string, limit: number, { address, principal }: Asking): void {
+    const { audit, clock } = this.services;
+    const isRow = principal !== null && isUuid(principal);
+    audit.tally(`limit ${key}`, {
+      ...{ id: newId(), createdAt: clock.now(), status: 'DENIED', action: 'request.limit' },
+      ...{ resourceType: 'Request', resourceName: kind, ipAddress: address },
+      username: principal ?? 'anonymous',
+      actorId: isRow ? principal : null,
+      details: {
+        error: { code: 'RATE_LIMITED', message: `More than ${limit} requests a minute.` },
+      },
+    });
   }
 }
 

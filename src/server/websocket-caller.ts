@@ -1,12 +1,16 @@
 /** Who is at the other end of a WebSocket, and with which rights. */
 import type { IncomingMessage } from 'node:http';
 import type { Viewer } from '../core/authz.js';
+import type { Services } from '../core/context.js';
+import { newId } from '../ids.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { type CookieSettings, findCredential } from './auth.js';
 import { type RateLimiter, requireAdmission } from './rate-limit.js';
-import { type Session, sessionOf } from './request.js';
+import { auditBadToken } from './refused.js';
+import { currentRequestId, type Session, sessionOf } from './request.js';
 
 export interface CallerOptions {
+  readonly services: Services;
   readonly authenticate: Authenticator;
   readonly limiter: RateLimiter;
   /** For a connection that is encrypted, or not. */
@@ -39,7 +43,7 @@ export class SocketCaller {
    * False: a token was shown, and does not count. Throws RateLimitedError for who asks too often.
    */
   async signIn(params: Readonly<Record<string, unknown>> | undefined): Promise<boolean> {
-    const { cookie, origins, limiter } = this.options;
+    const { services, cookie, origins, limiter } = this.options;
     const headers = headersOf(this.request);
     const given = params?.authorization ?? params?.Authorization;
     if (typeof given === 'string') headers.set('authorization', given);
@@ -51,6 +55,9 @@ export class SocketCaller {
     const principal = this.viewer?.id ?? null;
     requireAdmission(await limiter.settle(this.ipAddress, credential.token, principal));
     if (this.viewer !== null) return true;
+    const { ipAddress, userAgent } = this;
+    const requestId = currentRequestId() ?? newId();
+    auditBadToken(services, credential.token, { ipAddress, userAgent, requestId });
     this.#token = null;
     return credential.from === 'cookie';
   }

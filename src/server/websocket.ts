@@ -56,6 +56,7 @@ export function openSockets(
   const isEncrypted = clientEncryption(config.server.trustedProxies);
   const origins = config.server.corsOrigins;
   const callers = {
+    services,
     authenticate,
     limiter,
     cookie: (https: boolean) => cookieSettings(config.mode, https),

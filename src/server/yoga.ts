@@ -6,6 +6,7 @@ import type { Services } from '../core/context.js';
 import type { GraphQLContext } from '../graphql/builder.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { errorMasker } from './errors.js';
+import { useAudit } from './plugins/use-audit.js';
 import { useAuthentication } from './plugins/use-authentication.js';
 import { useCors } from './plugins/use-cors.js';
 import { useDeadline } from './plugins/use-deadline.js';
@@ -73,6 +74,7 @@ export function makeYoga({
       useJsonOnly(),
       useRateLimit(limiter, ENDPOINT),
       useAuthentication(services, authenticate, limiter),
+      useAudit(),
       useLimits(config),
       useNoSuggestions(),
       useDeadline(config),

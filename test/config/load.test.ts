@@ -85,6 +85,7 @@ const DEFAULTS: Config = {
     retentionMs: 2_592_000_000,
   },
   deletion: { retentionMs: 86_400_000 },
+  audit: { retentionMs: 220_752_000_000 },
   limits: {
     requestsPerMinuteAddress: 600,
     requestsPerMinutePrincipal: 6_000,

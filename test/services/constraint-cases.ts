@@ -69,6 +69,11 @@ export const ACCEPTED: Readonly<Record<string, Row>> = {
   ip_addresses: { network_id: base.user, address: `'10.1.0.9'`, interface_id: base.user },
   interface_security_groups: { interface_id: base.user, security_group_id: base.group },
   audit_log: { id: ID, username: `'u'`, action: `'a'`, resource_type: `'X'` },
+  audit_seals: {
+    ...{ number: '2', from_seq: '2', to_seq: '2', entries: '1', sealed_at: 'now()' },
+    ...{ manifest: `''`, manifest_hash: `repeat('0', 64)` },
+    ...{ previous: `repeat('1', 64)`, hash: `repeat('2', 64)` },
+  },
   change_feed: { cluster: `'c'` },
   alerts: { id: ID, severity: `'INFO'`, title: `'t'`, source_type: `'SYSTEM'`, kind: NAME },
   drs_recommendations: {
@@ -123,6 +128,13 @@ export const BASE: readonly (readonly [table: string, values: Row])[] = [
   ['enrolment_tokens', { id: base.enrolment, token_hash: `repeat('a', 64)` }],
   ['enrolments', { key_hash: `repeat('a', 64)` }],
   ['audit_log', { id: base.user, user_id: base.user }],
+  [
+    'audit_seals',
+    {
+      ...{ number: '1', from_seq: '1', to_seq: '1' },
+      ...{ previous: `repeat('0', 64)`, hash: `repeat('1', 64)` },
+    },
+  ],
   ['alerts', { id: base.user, source_type: `'HOST'`, kind: `'disk-full'` }],
   ['drs_recommendations', { id: base.user }],
   [
@@ -421,6 +433,13 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
     audit_log_pkey: [{ id: base.user }],
     audit_log_seq_key: [{ seq: '(SELECT min(seq) FROM audit_log)' }],
     audit_log_details_check: objects('details'),
+  },
+  audit_seals: {
+    audit_seals_pkey: [{ number: '1' }],
+    audit_seals_to_seq_key: [{ from_seq: '1', to_seq: '1' }],
+    audit_seals_hash_key: [{ hash: `repeat('1', 64)` }],
+    audit_seals_range_check: [{ from_seq: '3' }, { entries: '0' }],
+    audit_seals_removed_check: [{ removed_at: 'now()' }, { manifest: 'NULL' }],
   },
   change_feed: { change_feed_pkey: [{}], change_feed_id_check: [{ id: '2' }] },
   alerts: {

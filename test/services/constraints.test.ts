@@ -119,6 +119,25 @@ describe.each<[string, Adapter]>([
     });
   });
 
+  describe('the seals of the audit log', () => {
+    const columns =
+      'number, from_seq, to_seq, entries, manifest, manifest_hash, sealed_at, previous, hash';
+    const seal = (number: number, from: number, previous: string) =>
+      `INSERT INTO audit_seals (${columns}) VALUES (${number}, ${from}, 9, 1, '', repeat('0', 64), now(), repeat('${previous}', 64), repeat('9', 64))`;
+    test.each([
+      ['does not continue', seal(3, 2, '1')],
+      ['does not continue', seal(2, 3, '1')],
+      ['does not continue', seal(2, 2, '3')],
+      ['append-only', `UPDATE audit_seals SET hash = repeat('3', 64)`],
+      ['append-only', 'UPDATE audit_seals SET manifest = NULL, removed_at = now()'],
+      ['append-only', 'SELECT audit_remove(1)'],
+      ['append-only', 'DELETE FROM audit_seals'],
+      ['append-only', 'TRUNCATE audit_seals'],
+    ])('refuse what %s: %s', async (refusal, sql) => {
+      expect(String(await errorOf(sql))).toContain(refusal);
+    });
+  });
+
   describe('deleting', () => {
     const count = async (tx: Tx, table: string, where: string): Promise<number> => {
       const rows = await tx.$queryRawUnsafe<{ n: number }[]>(

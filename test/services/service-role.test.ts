@@ -93,6 +93,13 @@ describe('the service role', () => {
     ['DROP TRIGGER audit_log_append_only ON audit_log', /must be owner of relation audit_log/],
     ['DROP FUNCTION audit_log_append_only() CASCADE', /must be owner of function/],
     ["SELECT setval('audit_log_seq_seq', 1)", /permission denied for sequence/],
+    ['UPDATE audit_seals SET number = number', /permission denied for table audit_seals/],
+    ['DELETE FROM audit_seals', /permission denied for table audit_seals/],
+    ['SELECT audit_remove(1)', /there is no seal 1/], // as the owner, whose triggers have the last word
+    [
+      "INSERT INTO audit_seals VALUES (1, 1, 1, 1, '', repeat('0', 64), now() - interval '1 year', repeat('0', 64), repeat('1', 64))",
+      /a seal is of now/,
+    ],
     ['ALTER TABLE projects ADD COLUMN mine int', /must be owner of table projects/],
     ['DROP TABLE projects CASCADE', /must be owner of table projects/],
     ['TRUNCATE projects CASCADE', /permission denied for table projects/],

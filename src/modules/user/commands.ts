@@ -105,7 +105,7 @@ export const login = defineCommand<
         { type: 'Session', id, before: null, after: session, derived: true },
         ...ended.changed,
       ],
-      actor: { userId, name: after.username },
+      actor: { userId, name: after.username, session: id },
     };
   },
   async after(call, { endedSessionIds }, prepared) {

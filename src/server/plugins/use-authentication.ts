@@ -5,16 +5,18 @@ import { UnavailableError } from '../../errors.js';
 import type { Authenticator } from '../../modules/user/authenticate.js';
 import { errorMasker } from '../errors.js';
 import type { RateLimiter } from '../rate-limit.js';
+import { auditBadToken } from '../refused.js';
 import { factsOf, sessionOf } from '../request.js';
 import { refusalOf } from './use-rate-limit.js';
 
 const TOO_LATE = 'It could not be found out in time who asks. Try again.';
 
 export function useAuthentication(
-  { log, config, degraded }: Pick<Services, 'log' | 'config' | 'degraded'>,
+  services: Services,
   authenticate: Authenticator,
   limiter: RateLimiter,
 ): Plugin {
+  const { config, degraded, log } = services;
   const mask = errorMasker(log);
   return {
     async onRequest({ request, endResponse, fetchAPI }) {
@@ -25,6 +27,11 @@ export function useAuthentication(
         const found = await within(config.server.requestTimeoutMs, authenticate(token));
         facts.authentication = found;
         facts.badCredential = found === null;
+        if (!found) {
+          const userAgent = request.headers.get('user-agent') ?? '';
+          const { ipAddress, id: requestId } = facts;
+          auditBadToken(services, token, { ipAddress, userAgent, requestId });
+        }
         facts.session = found && sessionOf(authenticate, token, found);
         const settled = await limiter.settle(facts.ipAddress, token, found?.viewer.id ?? null);
         facts.admission = settled ?? facts.admission;
