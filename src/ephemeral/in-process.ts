@@ -1,19 +1,23 @@
 /** The ephemeral port within one process: a bounded map with expiry, and an emitter. */
 import { EventEmitter } from 'node:events';
 import { LRUCache } from 'lru-cache';
-import type { Counted, Ephemeral } from './ephemeral.js';
+import type { Counted, Ephemeral, Spending } from './ephemeral.js';
 
 /** Beyond this many keys the least recently used are forgotten, as Redis would evict. */
 const MAX_KEYS = 100_000;
+/** What counting adds when nothing else is said. */
+const ONE: Spending = { by: 1, most: Number.POSITIVE_INFINITY };
 
 export function openInProcessEphemeral(): Ephemeral {
   const values = new LRUCache<string, string>({ max: MAX_KEYS, ttlAutopurge: false });
   const bus = new EventEmitter().setMaxListeners(0);
-  const count = (key: string, ttlMs: number): Counted => {
-    const next = Number(values.get(key) ?? 0) + 1;
-    const ttl = next === 1 ? ttlMs : Math.max(1, values.getRemainingTTL(key));
-    values.set(key, String(next), { ttl });
-    return { count: next, remainingMs: Math.ceil(ttl) };
+  const count = (key: string, ttlMs: number, { by, most }: Spending = ONE): Counted => {
+    const known = values.get(key);
+    const before = Number(known ?? 0);
+    const ttl = known === undefined ? ttlMs : Math.max(1, values.getRemainingTTL(key));
+    const granted = before + by <= most;
+    if (granted) values.set(key, String(before + by), { ttl });
+    return { count: granted ? before + by : before, remainingMs: Math.ceil(ttl), granted };
   };
   return {
     kind: 'in-process',
@@ -28,7 +32,7 @@ export function openInProcessEphemeral(): Ephemeral {
       values.delete(key);
       return wasThere;
     },
-    count: async (key, ttlMs) => count(key, ttlMs),
+    count: async (key, ttlMs, spending) => count(key, ttlMs, spending),
     async publish(channel, message) {
       bus.emit(channel, message);
     },

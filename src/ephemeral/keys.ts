@@ -13,6 +13,8 @@ export const ephemeralKeys = {
   credentialLimit: (ip: string) => `credentiallimit:${ip}`,
   /** `id`: of a user, or of an agent's node. */
   principalLimit: (id: string) => `principallimit:${id}`,
+  /** Points that a user, or an agent's node, has spent. */
+  costLimit: (id: string) => `costlimit:${id}`,
   /** Written and deleted, to see whether Redis does what we need. `id`: of the process. */
   probe: (id: string) => `probe:${id}`,
   /** `hash`: of the ticket, never the ticket itself. */

@@ -14,13 +14,7 @@ export type ClientAddress = (
  * @param trusted addresses and CIDR ranges of proxies
  */
 export function clientAddresses(trusted: readonly string[]): ClientAddress {
-  const proxies = new BlockList();
-  for (const entry of trusted) {
-    const [address = '', prefix] = entry.split('/');
-    const family = familyOf(address);
-    if (prefix === undefined) proxies.addAddress(address, family);
-    else proxies.addSubnet(address, Number(prefix), family);
-  }
+  const proxies = proxiesOf(trusted);
   return (connection, forwardedFor) => {
     if (connection === undefined) return null;
     let client = plain(connection);
@@ -32,6 +26,31 @@ export function clientAddresses(trusted: readonly string[]): ClientAddress {
     }
     return client;
   };
+}
+
+/** Whether a client speaks TLS to the proxy that its request came through; only of proxies that are trusted. */
+export function encryptedBefore(
+  trusted: readonly string[],
+): (connection: string | undefined, forwardedProto: string | null | undefined) => boolean {
+  const proxies = proxiesOf(trusted);
+  return (connection, forwardedProto) => {
+    if (connection === undefined || !forwardedProto) return false;
+    const peer = plain(connection);
+    // The last one said so of whom it got the request from; what stands before may be the client's invention.
+    const last = forwardedProto.split(',').at(-1)?.trim().toLowerCase();
+    return last === 'https' && proxies.check(peer, familyOf(peer));
+  };
+}
+
+function proxiesOf(trusted: readonly string[]): BlockList {
+  const proxies = new BlockList();
+  for (const entry of trusted) {
+    const [address = '', prefix] = entry.split('/');
+    const family = familyOf(address);
+    if (prefix === undefined) proxies.addAddress(address, family);
+    else proxies.addSubnet(address, Number(prefix), family);
+  }
+  return proxies;
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

@@ -3,7 +3,7 @@ import type { Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
 import { newId } from '../../ids.js';
 import { cookieSettings, findCredential, setCookieHeader } from '../auth.js';
-import { clientAddresses } from '../client-address.js';
+import { clientAddresses, encryptedBefore } from '../client-address.js';
 import { factsFor, logRequest, type RequestFacts } from '../request.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,63}$/;
@@ -12,20 +12,25 @@ const QUIET = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** What node's HTTP adapter hands over beside the request. */
 interface ServerContext {
-  req?: { socket?: { remoteAddress?: string } };
+  req?: { socket?: { remoteAddress?: string; encrypted?: boolean } };
 }
 
 export function useRequest(services: Services): Plugin {
   const { log, clock, config } = services;
   const cookie = cookieSettings(config.mode);
   const addressOf = clientAddresses(config.server.trustedProxies);
+  const wasEncrypted = encryptedBefore(config.server.trustedProxies);
 
   function newFacts({ headers }: Request, context: ServerContext): RequestFacts {
     const given = headers.get('x-request-id') ?? '';
+    const socket = context.req?.socket;
     return {
       id: REQUEST_ID.test(given) ? given : newId(),
       startedAt: clock.monotonic(),
-      ipAddress: addressOf(context.req?.socket?.remoteAddress, headers.get('x-forwarded-for')),
+      ipAddress: addressOf(socket?.remoteAddress, headers.get('x-forwarded-for')),
+      encrypted:
+        socket?.encrypted === true ||
+        wasEncrypted(socket?.remoteAddress, headers.get('x-forwarded-proto')),
       credential: findCredential(headers, cookie, config.server.corsOrigins),
       authentication: null,
       session: null,
