@@ -43,6 +43,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     options: ['config', 'role', 'email', 'log-level'],
     load: async () => (await import('./user.js')).user,
   },
+  secrets: {
+    options: ['config', 'log-level'],
+    load: async () => (await import('./secrets.js')).secrets,
+  },
   doctor: {
     options: ['config', 'json'],
     load: async () => (await import('./doctor.js')).doctor,

@@ -12,6 +12,7 @@ Commands:
   migrate down          undo the newest migration, or all after --to NAME ("none": all)
   migrate status        show which migrations are applied
   user create NAME      create a user; the password is read from standard input
+  secrets renew         encrypt all secrets with the newest key of auth.encryption_key_file
   doctor                look at everything it needs, and say what is wrong and what to do
   agent                 run a hypervisor node's agent
 
@@ -22,7 +23,7 @@ Options of serve:
   --port NUMBER         listen here instead of server.port; 0: any free port
   --log-level LEVEL     trace, debug, info, warn, error, fatal or silent
 
-Options of migrate, user create and doctor:
+Options of migrate, user create, secrets and doctor:
   --config FILE         as above
   --to NAME             migrate: stop after this migration
   --role ROLE           user create: ADMIN, OPERATOR or VIEWER (the default)

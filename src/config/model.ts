@@ -120,7 +120,7 @@ export const model = {
         example: '/etc/quantix-vdc/secrets/encryption',
         minBytes: 32,
         description:
-          'File with the keys that encrypt secrets in the database (passwords of storage backends), one a line, each at least 32 bytes: the first encrypts, all decrypt, so a new key goes on top. All instances share one. Without it, no secret is kept; with --dev, a random key is made at each start.',
+          'File with the keys that encrypt secrets in the database (passwords of storage backends), one a line, each at least 32 bytes: the first encrypts, all decrypt, so a new key goes on top; `secrets renew` then makes the older ones needless. All instances share one. Without it, no secret is kept; with --dev, a random key is made at each start.',
       }),
       session_ttl: duration({
         default: '24h',

@@ -52,6 +52,8 @@ describe('the command line', () => {
     [['user'], 'Say "user create NAME".'],
     [['user', 'create'], 'Say "user create NAME".'],
     [['user', 'delete', 'ada'], 'Say "user create NAME".'],
+    [['secrets'], 'Say "secrets renew".'],
+    [['secrets', 'show'], 'Say "secrets renew".'],
     [['doctor', 'please'], 'doctor takes no "please".'],
     [['doctor', '--dev'], 'The command "doctor" has no option --dev.'],
     [['agent'], 'agent needs --server URL.'],
