@@ -15,6 +15,7 @@ import { type FeedFollower, followFeed } from './core/feed-follower.js';
 import { createAuthenticator } from './modules/user/authenticate.js';
 import { buildSchema } from './schema.js';
 import { type HttpServer, listen } from './server/http.js';
+import { openPersistedOperations } from './server/persisted-operations.js';
 import { Subscriptions } from './server/plugins/use-subscription-end.js';
 import { RateLimiter } from './server/rate-limit.js';
 import { inRequestScope } from './server/request.js';
@@ -49,6 +50,7 @@ const CLOSING_MS = 1_000;
 
 export async function createApp(config: Config, options: AppOptions): Promise<App> {
   const subscriptions = new Subscriptions();
+  const persisted = openPersistedOperations(config, options.log);
   // What they have shown so far was in memory, and is gone.
   const opening = openServices(config, { ...options, onReturn: () => subscriptions.endAll() });
   const schema = buildSchema(); // takes the time in which they open
@@ -64,6 +66,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     authenticate,
     limiter,
     subscriptions,
+    persisted,
     isDraining: () => draining,
   });
   let server: HttpServer | null = null;
@@ -90,8 +93,8 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       ]);
     },
     async start() {
-      const sockets = openSockets(services, yoga, authenticate, limiter);
-      server = await listen(yoga, sockets, config.server);
+      const sockets = openSockets(services, { yoga, authenticate, limiter, persisted });
+      server = await listen(yoga, sockets, config.server, log);
       const { port, advertiseAddress } = config.server;
       if (port === 0 && advertiseAddress === '') coordination.advertise(new URL(server.url).host);
       follower = followFeed(services);
@@ -115,6 +118,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
     draining = true;
     subscriptions.close();
     hints.leave();
+    persisted?.stop();
     const quiet = controllers?.stop();
     const finished = (await server?.stop(shutdownTimeoutMs)) ?? true;
     if (!finished) log.warn({ shutdownTimeoutMs }, 'running requests were cut off');

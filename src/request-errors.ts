@@ -10,7 +10,7 @@ export const REQUEST_ERROR_CODES = {
   NOT_FOUND:
     'A subscription names an object that does not exist, or does not exist for you; `path` names the argument.',
   RATE_LIMITED:
-    'You asked more often than you may in a minute; `retryAfterMs` says how long to wait. Nothing was done.',
+    'You asked more often, or for more, than you may in a minute; `retryAfterMs` says how long to wait. Nothing was done.',
   UNAVAILABLE:
     'A server behind this one does not answer, this one is overloaded, or the deadline passed. Try again.',
   GRAPHQL_PARSE_FAILED: 'The document is not GraphQL.',
@@ -18,11 +18,17 @@ export const REQUEST_ERROR_CODES = {
     'The document does not fit the schema, or a variable does not fit its type.',
   QUERY_TOO_DEEP: 'The query is nested too deep.',
   QUERY_TOO_LARGE:
-    'The query has too many fields, aliases or directives, its variables are nested too deep, or its pages may hold too many objects.',
+    'The query has too many fields, aliases or directives, costs too much (large pages within large pages), or a list, a text or the nesting of its values is too large.',
+  INTROSPECTION_DISABLED: 'The schema is not told here: `server.introspection` says to whom.',
+  PERSISTED_QUERY_NOT_FOUND:
+    'No document of this hash is on the list of this server (`server.persisted_operations_file`).',
+  PERSISTED_QUERY_REQUIRED:
+    'This server answers only documents on its list; send the hash of one, or its exact text.',
   BAD_REQUEST: 'The HTTP request is not one of GraphQL: no JSON, no query, GET for a mutation.',
   REQUEST_ENTITY_TOO_LARGE: 'The body is larger than it may be.',
   OPERATION_RESOLUTION_FAILURE: 'The document has no operation of the name that was asked for.',
-  TOO_MANY_SUBSCRIPTIONS: 'The socket has as many operations as it may.',
+  TOO_MANY_SUBSCRIPTIONS:
+    'The socket has as many operations as it may, or you have as many subscriptions.',
   INTERNAL_SERVER_ERROR: 'A bug of ours. The message names the request id to report.',
 } as const;
 
@@ -70,10 +76,10 @@ export class PasswordChangeRequiredError extends RequestError {
   }
 }
 
-/** The caller asked too often. Nothing of the request was read. */
+/** The caller asked too often, or for too much. Nothing of the request was done. */
 export class RateLimitedError extends RequestError {
-  constructor(limit: number, retryAfterMs: number) {
-    const message = `You may ask ${limit} times a minute. Wait ${Math.ceil(retryAfterMs / 1000)} s.`;
+  constructor(limit: number, retryAfterMs: number, may = `You may ask ${limit} times a minute.`) {
+    const message = `${may} Wait ${Math.ceil(retryAfterMs / 1000)} s.`;
     super('RATE_LIMITED', message, 429, { retryable: true, retryAfterMs });
   }
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { generatedFiles as configFiles } from '../config/render.js';
 import { packageRoot } from '../data/migrations.js';
 import { buildSchema, printApi } from '../schema.js';
-import { printDoctor, printErrors, printPermissions, printStates } from './reference.js';
+import { printLimits } from './limits-page.js';
+import { HEADER, printDoctor, printErrors, printPermissions, printStates } from './reference.js';
 
 const files: Record<string, string> = {
   'src/schema.graphql': printApi(),
@@ -15,6 +16,7 @@ const files: Record<string, string> = {
   'docs/permissions.md': printPermissions(),
   'docs/errors.md': printErrors(buildSchema()),
   'docs/doctor.md': printDoctor(),
+  'docs/limits.md': printLimits(HEADER),
   ...configFiles(),
 };
 

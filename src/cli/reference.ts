@@ -9,7 +9,7 @@ import { OPERATIONS, type Operation, WIRING_STATES } from '../modules/virtual-ma
 import { DEADLINE_MS } from './doctor/check.js';
 import { CHECKS } from './doctor/checks.js';
 
-const HEADER = '<!-- Printed from the code by "npm run schema". Do not edit. -->\n\n';
+export const HEADER = '<!-- Printed from the code by "npm run schema". Do not edit. -->\n\n';
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;

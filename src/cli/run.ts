@@ -55,6 +55,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     options: ['config', 'file', 'anchor', 'from', 'to', 'out', 'json', 'log-level'],
     load: async () => (await import('./audit.js')).audit,
   },
+  secrets: {
+    options: ['config', 'log-level'],
+    load: async () => (await import('./secrets.js')).secrets,
+  },
   doctor: {
     options: ['config', 'json'],
     load: async () => (await import('./doctor.js')).doctor,

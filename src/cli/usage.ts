@@ -17,6 +17,7 @@ Commands:
   user enable NAME, user disable NAME, user revoke-sessions NAME
   audit verify          compare the audit log with its seals; name what was changed, deleted or reordered
   audit export          write it as JSON lines, for keeping elsewhere and verifying there
+  secrets renew         encrypt all secrets with the newest key of auth.encryption_key_file
   doctor                look at everything it needs, and say what is wrong and what to do
   agent                 run a hypervisor node's agent
 
@@ -27,7 +28,7 @@ Options of serve:
   --port NUMBER         listen here instead of server.port; 0: any free port
   --log-level LEVEL     trace, debug, info, warn, error, fatal or silent
 
-Options of migrate, user and doctor:
+Options of migrate, user, secrets and doctor:
   --config FILE         as above
   --to NAME             migrate: stop after this migration
   --role ROLE           user create: ADMIN, OPERATOR or VIEWER (the default)

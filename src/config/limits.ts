@@ -22,6 +22,15 @@ export const limits = {
       description:
         'Most GraphQL requests of one user or agent, wherever they come from. 0: no limit.',
     }),
+    cost_per_minute_principal: integer({
+      shared: true,
+      default: 1_000_000,
+      min: 0,
+      max: 1_000_000_000,
+      unit: 'points a minute',
+      description:
+        'Most that the operations of one user or agent may cost, wherever they come from; docs/limits.md says what costs how much. 0: no limit.',
+    }),
     max_request_bytes: bytes({
       default: '256KiB',
       min: '1KiB',
@@ -41,6 +50,50 @@ export const limits = {
       max: 100,
       unit: 'levels',
       description: 'Deepest nesting of a GraphQL document.',
+    }),
+    max_query_aliases: integer({
+      default: 50,
+      min: 0,
+      max: 10_000,
+      unit: 'aliases',
+      description:
+        'Most aliases of a document, its fragments expanded: each can do the same work once more.',
+    }),
+    max_query_directives: integer({
+      default: 50,
+      min: 0,
+      max: 10_000,
+      unit: 'directives',
+      description: 'Most directives of a document, its fragments expanded.',
+    }),
+    max_query_fields: integer({
+      default: 5000,
+      min: 10,
+      max: 1_000_000,
+      unit: 'fields',
+      description: 'Most fields of a document, its fragments expanded.',
+    }),
+    max_query_cost: integer({
+      default: 50_000,
+      min: 100,
+      max: 10_000_000,
+      unit: 'points',
+      description:
+        'Most that one operation may cost, with the page sizes that it asks for; docs/limits.md says what costs how much.',
+    }),
+    max_list_items: integer({
+      default: 2000,
+      min: 1,
+      max: 100_000,
+      unit: 'items',
+      description: 'Most items of a list, or keys of an object, in arguments and variables.',
+    }),
+    max_text_length: integer({
+      default: 65_536,
+      min: 100,
+      max: 10_000_000,
+      unit: 'characters',
+      description: 'Longest text in arguments and variables.',
     }),
     max_page_size: integer({
       shared: true,
@@ -65,6 +118,29 @@ export const limits = {
       max: 10_000,
       unit: 'subscriptions',
       description: 'Most subscriptions at once on one WebSocket.',
+    }),
+    subscriptions_per_principal: integer({
+      default: 200,
+      min: 1,
+      max: 1_000_000,
+      unit: 'subscriptions',
+      description:
+        'Most subscriptions at once of one user or agent in this process, over all transports.',
+    }),
+    sockets_per_principal: integer({
+      default: 50,
+      min: 1,
+      max: 1_000_000,
+      unit: 'sockets',
+      description:
+        'Most WebSockets at once of one user or agent in this process; of one address for those who are not signed in.',
+    }),
+    max_sockets: integer({
+      default: 5000,
+      min: 1,
+      max: 1_000_000,
+      unit: 'sockets',
+      description: 'Most WebSockets at once in this process.',
     }),
     max_subscribers: integer({
       shared: true,

@@ -13,6 +13,7 @@ import { etcd } from './etcd.js';
 import {
   choice,
   duration,
+  file,
   host,
   integer,
   type Key,
@@ -64,6 +65,30 @@ export const model = {
         default: 'auto',
         description: 'The GraphiQL page in the browser. auto serves it with --dev only.',
       }),
+      introspection: choice(['auto', 'on', 'off'], {
+        default: 'auto',
+        description:
+          'Who may ask for the schema. auto: everybody with --dev, nobody else. on: also in production, whoever is signed in. off: nobody.',
+      }),
+      persisted_operations: choice(['off', 'allow', 'require'], {
+        default: 'off',
+        description:
+          'Documents of persisted_operations_file by their SHA-256. allow: a hash may stand for its document. require: other documents are refused, for administrators too; agents bring their own.',
+      }),
+      persisted_operations_file: file({
+        example: '/etc/quantix-vdc/operations.json',
+        description:
+          'JSON object { SHA-256: document } of the operations that clients are built with. Read again when it changes. Only with persisted_operations.',
+      }),
+      tls_cert_file: file({
+        example: '/etc/quantix-vdc/tls/server.pem',
+        description:
+          'Certificate (PEM) of this server, with those that vouch for it: then it speaks HTTPS, TLS 1.2 or newer. Read again when it changes. Only with tls_key_file.',
+      }),
+      tls_key_file: file({
+        example: '/etc/quantix-vdc/tls/server-key.pem',
+        description: 'Private key (PEM) of the certificate. Only with tls_cert_file.',
+      }),
       cors_origins: list({
         default: [],
         each: 'origins such as https://console.example.org',
@@ -76,7 +101,7 @@ export const model = {
         each: 'IP addresses or CIDR ranges',
         accepts: isAddressRange,
         description:
-          "Proxies whose X-Forwarded-For is believed. Empty: the connection's own address is the client's.",
+          "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Empty: the connection's own address is the client's.",
       }),
     },
   },
@@ -96,7 +121,7 @@ export const model = {
         example: '/etc/quantix-vdc/secrets/encryption',
         minBytes: 32,
         description:
-          'File with the keys that encrypt secrets in the database (passwords of storage backends), one a line, each at least 32 bytes: the first encrypts, all decrypt, so a new key goes on top. All instances share one. Without it, no secret is kept; with --dev, a random key is made at each start.',
+          'File with the keys that encrypt secrets in the database (passwords of storage backends), one a line, each at least 32 bytes: the first encrypts, all decrypt, so a new key goes on top; `secrets renew` then makes the older ones needless. All instances share one. Without it, no secret is kept; with --dev, a random key is made at each start.',
       }),
       session_ttl: duration({
         default: '24h',

@@ -54,7 +54,23 @@ export function applyRules(choices: Choices, report: Report): void {
     const message = `${kept.written} is shorter than the database allows: 720h at least, or 0s for ever`;
     report({ path: 'audit.retention', source: kept.source ?? 'default', message });
   }
+  serverRules(choices, report);
   etcdRules(choices, report);
+}
+
+/** Two settings of the server that make sense only together. */
+function serverRules(choices: Choices, report: Report): void {
+  const given = (name: string): string | null => choices.get(`server.${name}`)?.source ?? null;
+  const fault = (name: string, message: string): void =>
+    report({ path: `server.${name}`, source: given(name) ?? 'default', message });
+  if (given('tls_cert_file') && !given('tls_key_file'))
+    fault('tls_cert_file', 'needs server.tls_key_file, too');
+  if (given('tls_key_file') && !given('tls_cert_file'))
+    fault('tls_key_file', 'needs server.tls_cert_file, too');
+  const mode = choices.get('server.persisted_operations');
+  const list = given('persisted_operations_file');
+  if (mode && mode.value !== 'off' && !list)
+    fault('persisted_operations', 'needs server.persisted_operations_file, too');
 }
 
 function etcdRules(choices: Choices, report: Report): void {

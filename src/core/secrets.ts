@@ -17,6 +17,8 @@ export interface SecretBox {
    * @throws NotConfiguredError when there is no key
    */
   seal(secret: string, owner: string): Promise<string>;
+  /** Whether the newest key sealed it; false without any key. */
+  isNewest(sealed: string): boolean;
   /** @throws UnreadableSecretError when no key fits, or when it was changed or belongs to another owner */
   open(sealed: string, owner: string): Promise<string>;
 }
@@ -43,6 +45,7 @@ export function createSecretBox(keys: string | null): SecretBox {
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: newest.id, sub: owner })
         .encrypt(newest.bytes);
     },
+    isNewest: (sealed) => newest !== undefined && keyIdOf(sealed) === newest.id,
     async open(sealed, owner) {
       const kid = keyIdOf(sealed);
       const key = all.find(({ id }) => id === kid);

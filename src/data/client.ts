@@ -12,7 +12,7 @@ export type Db = PrismaClient;
 export type Tx = Prisma.TransactionClient;
 
 export interface TransactionOptions {
-  /** Leaves the queue when aborted; a transaction already running is rolled back before its COMMIT. */
+  /** Leaves the queue when aborted; a transaction already running is rolled back before its COMMIT, and its running statement cancelled. */
   readonly signal?: AbortSignal;
 }
 

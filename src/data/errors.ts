@@ -163,11 +163,17 @@ export function isRefusal(error: unknown): boolean {
 /** Prisma: not reachable, timed out, closed, no connection in time, transaction not started or expired in time. */
 const PRISMA_UNAVAILABLE = /^(P1000|P1001|P1002|P1003|P1008|P1010|P1011|P1017|P2024|P2028|P2037)$/;
 const LOCK_TIMEOUT = '55P03';
-const STATEMENT_TIMEOUT = '57014';
+/** After too long, or because somebody had it cancelled. */
+const CANCELLED = '57014';
 
 /** Whether another transaction kept a row for longer than this one may wait. */
 export function isLockTimeout(error: unknown): boolean {
   return serverError(error)?.state === LOCK_TIMEOUT;
+}
+
+/** Whether the statement was ended before it was through. */
+export function isCancelled(error: unknown): boolean {
+  return serverError(error)?.state === CANCELLED;
 }
 
 /** Whether the database, rather than the request, is the problem, so that the same request may succeed later. */
@@ -176,5 +182,5 @@ export function isUnavailable(error: unknown): boolean {
   const { code } = record(error);
   if (typeof code === 'string' && PRISMA_UNAVAILABLE.test(code)) return true;
   const state = serverError(error)?.state;
-  return state === LOCK_TIMEOUT || state === STATEMENT_TIMEOUT || isConnectionFailure(error);
+  return state === LOCK_TIMEOUT || state === CANCELLED || isConnectionFailure(error);
 }

@@ -5,6 +5,7 @@
  */
 import pg from 'pg';
 import type { Logger } from '../log.js';
+import { Canceller, endUnwanted } from './cancel.js';
 import { type ConnectionOptions, clientConfig } from './connection.js';
 
 export interface PoolOptions extends ConnectionOptions {
@@ -116,6 +117,8 @@ export async function openPool(options: PoolOptions, log: Logger): Promise<pg.Po
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
     ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + SILENCE_MS } : {}),
   });
+  const canceller = new Canceller(options, log);
+  pool.on('connect', (client) => endUnwanted(client, canceller));
   correct(pool);
   pool.on('error', (error) => log.warn({ err: error }, 'idle database connection lost'));
   try {

@@ -1,9 +1,11 @@
 /** Runs transactions: in turn, bounded, and again after a serialization failure. Nothing else in the program retries those. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.js';
+import { whileWanted } from './cancel.js';
 import type { Data, Db, Tx } from './client.js';
 import {
   DataUnavailableError,
+  isCancelled,
   isLockTimeout,
   isSerializationFailure,
   isUnavailable,
@@ -52,11 +54,17 @@ export function transactionRunner(options: TransactionRunnerOptions): Data['tran
   async function once<T>(run: (tx: Tx) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     const leave = await gate.enter(signal);
     try {
-      return await db.$transaction(async (tx) => {
-        const result = await run(tx);
-        signal?.throwIfAborted(); // nobody waits for the answer any more: better undone than unheard
-        return result;
-      });
+      // Without a signal of its own it ends by itself alone, also within the work for somebody who has gone: the audit of that.
+      return await whileWanted(signal ?? null, () =>
+        db.$transaction(async (tx) => {
+          const result = await run(tx);
+          signal?.throwIfAborted(); // nobody waits for the answer any more: better undone than unheard
+          return result;
+        }),
+      );
+    } catch (error) {
+      if (signal?.aborted && isCancelled(error)) throw signal.reason;
+      throw error;
     } finally {
       leave();
     }

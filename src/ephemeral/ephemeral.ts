@@ -6,6 +6,15 @@ export interface Counted {
   readonly count: number;
   /** How long the counter still lives, in milliseconds; at least 1. */
   readonly remainingMs: number;
+  /** False: it would have gone beyond `most`, and nothing was added. */
+  readonly granted: boolean;
+}
+
+/** How much is counted at once, and how far. */
+export interface Spending {
+  readonly by: number;
+  /** Beyond this nothing is added; no bound unless it is given. */
+  readonly most?: number;
 }
 
 /** What those want to know who rely on messages. */
@@ -33,8 +42,8 @@ export interface Ephemeral {
   set(key: string, value: string, ttlMs: number): Promise<void>;
   /** True when there was something to delete. */
   delete(key: string): Promise<boolean>;
-  /** Adds `by`, which is 1 unless it is given; a new key starts at that and lives for `ttlMs` from then on. */
-  count(key: string, ttlMs: number, by?: number): Promise<Counted>;
+  /** Adds one, or what `spending` says; a new key starts at nothing and lives for `ttlMs` from then on. Whoever counts, each sees its own step. */
+  count(key: string, ttlMs: number, spending?: Spending): Promise<Counted>;
   /** Tells everybody who listens now; nobody else ever hears of it. */
   publish(channel: string, message: string): Promise<void>;
   /** Listeners must be quick and must not throw. */

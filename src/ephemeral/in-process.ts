@@ -1,7 +1,7 @@
 /** The ephemeral port within one process: a bounded map with expiry, and an emitter. */
 import { EventEmitter } from 'node:events';
 import { LRUCache } from 'lru-cache';
-import type { Counted, Ephemeral } from './ephemeral.js';
+import type { Counted, Ephemeral, Spending } from './ephemeral.js';
 
 /** Beyond this many keys the least recently used are forgotten, as Redis would evict. */
 const MAX_KEYS = 100_000;
@@ -14,12 +14,17 @@ export function openInProcessEphemeral(monotonic?: () => number): Ephemeral {
     ...(monotonic ? { perf: { now: monotonic }, ttlResolution: 0 } : {}),
   });
   const bus = new EventEmitter().setMaxListeners(0);
-  const count = (key: string, ttlMs: number, by: number): Counted => {
-    const before = values.get(key);
-    const next = Number(before ?? 0) + by;
-    const ttl = before === undefined ? ttlMs : Math.max(1, values.getRemainingTTL(key));
-    values.set(key, String(next), { ttl });
-    return { count: next, remainingMs: Math.ceil(ttl) };
+  const count = (
+    key: string,
+    ttlMs: number,
+    { by, most = Number.POSITIVE_INFINITY }: Spending = { by: 1 },
+  ): Counted => {
+    const known = values.get(key);
+    const before = Number(known ?? 0);
+    const ttl = known === undefined ? ttlMs : Math.max(1, values.getRemainingTTL(key));
+    const granted = before + by <= most;
+    if (granted) values.set(key, String(before + by), { ttl });
+    return { count: granted ? before + by : before, remainingMs: Math.ceil(ttl), granted };
   };
   return {
     kind: 'in-process',
@@ -34,7 +39,7 @@ export function openInProcessEphemeral(monotonic?: () => number): Ephemeral {
       values.delete(key);
       return wasThere;
     },
-    count: async (key, ttlMs, by = 1) => count(key, ttlMs, by),
+    count: async (key, ttlMs, spending) => count(key, ttlMs, spending),
     async publish(channel, message) {
       bus.emit(channel, message);
     },

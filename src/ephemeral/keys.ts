@@ -19,6 +19,8 @@ export const ephemeralKeys = {
   signInWaitLimit: (of: string) => `signinwaitlimit:${of}`,
   /** Somebody has signed in from there. `hash`: of the account and the network. */
   signInKnown: (hash: string) => `signinknown:${hash}`,
+  /** Points that a user, or an agent's node, has spent. */
+  costLimit: (id: string) => `costlimit:${id}`,
   /** Written and deleted, to see whether Redis does what we need. `id`: of the process. */
   probe: (id: string) => `probe:${id}`,
   /** `hash`: of the ticket, never the ticket itself. */

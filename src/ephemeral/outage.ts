@@ -4,7 +4,7 @@
  * to reason about. Redis is back when it takes writes, messages arrive from all channels, and it has been told everything: not before.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Ephemeral, Interruptions } from './ephemeral.js';
+import type { Ephemeral, Interruptions, Spending } from './ephemeral.js';
 import { EphemeralUnavailableError } from './errors.js';
 import { openInProcessEphemeral } from './in-process.js';
 import { isToldLate, type OutageRule, outageRule } from './keys.js';
@@ -127,11 +127,11 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
     const value = UNKNOWN.has(outageRule(key)) ? undefined : outbox.read(key);
     return value === undefined ? unknown() : value;
   };
-  const counted = (key: string, ttlMs: number, by = 1) =>
+  const counted = (key: string, ttlMs: number, spending?: Spending) =>
     or(
       'count',
-      () => store.count(key, ttlMs, by),
-      () => here.count(key, ttlMs, by),
+      () => store.count(key, ttlMs, spending),
+      () => here.count(key, ttlMs, spending),
     );
 
   return {

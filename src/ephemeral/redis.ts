@@ -1,7 +1,7 @@
 /** Redis as it is: every call fails when Redis does. What to do then is decided in outage.ts. */
 import { randomUUID } from 'node:crypto';
 import { type Redis, ReplyError } from 'ioredis';
-import type { Counted } from './ephemeral.js';
+import type { Counted, Spending } from './ephemeral.js';
 import { EphemeralUnavailableError } from './errors.js';
 import { ephemeralChannels, ephemeralKeys } from './keys.js';
 import { RedisChannels } from './redis-channels.js';
@@ -16,18 +16,37 @@ export interface RedisEvents {
   onLoss(error: Error): void;
 }
 
-/** Counting does not prolong. A counter that somebody left without an end gets one. */
+/** Counting does not prolong. A counter that somebody left without an end gets one. An empty bound is none. */
 const COUNT = `
-local count = redis.call('INCRBY', KEYS[1], ARGV[2])
+local by = tonumber(ARGV[2])
+local granted = 1
+local count
+if ARGV[3] == '' then
+  count = redis.call('INCRBY', KEYS[1], by)
+else
+  count = tonumber(redis.call('GET', KEYS[1]) or '0')
+  if count + by > tonumber(ARGV[3]) then
+    granted = 0
+  else
+    count = redis.call('INCRBY', KEYS[1], by)
+  end
+end
 local rest = redis.call('PTTL', KEYS[1])
-if rest < 0 then
+if rest == -2 then
+  rest = tonumber(ARGV[1])
+elseif rest < 0 then
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
   rest = tonumber(ARGV[1])
 end
-return {count, rest}`;
+return {count, rest, granted}`;
 
 interface Counting {
-  countWithin(key: string, ttlMs: number, by: number): Promise<[number, number]>;
+  countWithin(
+    key: string,
+    ttlMs: number,
+    by: number,
+    most: number | '',
+  ): Promise<[number, number, number]>;
 }
 
 const PROBE_TTL_MS = 10_000;
@@ -58,9 +77,12 @@ export function openRedis(options: RedisOptions, events: RedisEvents) {
       await sure(commands.set(key, value, 'PX', lifetime(ttlMs)));
     },
     delete: async (key: string) => (await sure(commands.del(key))) > 0,
-    count: async (key: string, ttlMs: number, by: number): Promise<Counted> => {
-      const [count, rest] = await sure(commands.countWithin(key, lifetime(ttlMs), by));
-      return { count, remainingMs: Math.max(1, rest) };
+    count: async (key: string, ttlMs: number, spending?: Spending): Promise<Counted> => {
+      const { by = 1, most = '' } = spending ?? {};
+      const [count, rest, granted] = await sure(
+        commands.countWithin(key, lifetime(ttlMs), by, most),
+      );
+      return { count, remainingMs: Math.max(1, rest), granted: granted === 1 };
     },
     publish: (channel: string, message: string) => sure(channels.publish(channel, message)),
     listen: channels.listen.bind(channels),
@@ -72,7 +94,7 @@ export function openRedis(options: RedisOptions, events: RedisEvents) {
       await sure(
         Promise.all([
           commands.set(probeKey, '0', 'PX', PROBE_TTL_MS),
-          commands.countWithin(probeKey, PROBE_TTL_MS, 1),
+          commands.countWithin(probeKey, PROBE_TTL_MS, 1, ''),
           commands.mget(probeKey),
           commands.get(probeKey),
           commands.del(probeKey),

@@ -14,7 +14,7 @@ export type ClientAddress = (
  * @param trusted addresses and CIDR ranges of proxies
  */
 export function clientAddresses(trusted: readonly string[]): ClientAddress {
-  const proxies = listOf(trusted);
+  const proxies = proxiesOf(trusted);
   return (connection, forwardedFor) => {
     if (connection === undefined) return null;
     let client = plain(connection);
@@ -39,7 +39,7 @@ interface Connection {
 export function clientEncryption(
   trusted: readonly string[],
 ): (connection: Connection | undefined, forwardedProto: string | null) => boolean {
-  const proxies = listOf(trusted);
+  const proxies = proxiesOf(trusted);
   return (connection, forwardedProto) => {
     if (connection?.encrypted) return true;
     const peer = plain(connection?.remoteAddress ?? '');
@@ -50,7 +50,7 @@ export function clientEncryption(
   };
 }
 
-function listOf(trusted: readonly string[]): BlockList {
+function proxiesOf(trusted: readonly string[]): BlockList {
   const proxies = new BlockList();
   for (const entry of trusted) {
     const [address = '', prefix] = entry.split('/');

@@ -4,6 +4,7 @@
  */
 import type { Server } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 
 interface State {
   /** Requests without a whole answer. */
@@ -24,10 +25,14 @@ export function watchConnections(server: Server): Connections {
   const closeIfIdle = (socket: Socket, { running, seen }: State): void => {
     if (running === 0 && socket.bytesRead === seen) socket.end(() => socket.destroy());
   };
-  server.on('connection', (socket: Socket) => {
-    states.set(socket, { running: 0, seen: 0 });
+  const begin = (socket: Socket): void => {
+    const state = { running: 0, seen: socket.bytesRead };
+    states.set(socket, state);
     socket.once('close', () => states.delete(socket));
-  });
+    if (closing) closeIfIdle(socket, state); // a handshake that was under way
+  };
+  // Over TLS it begins after the handshake, whose bytes are no request's. One that never ends is ended by its own time limit.
+  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', begin);
   server.on('request', ({ socket }, response) => {
     const state = states.get(socket);
     if (!state) return;

@@ -39,6 +39,8 @@ export interface RequestFacts {
   readonly id: string;
   readonly startedAt: number;
   readonly ipAddress: string | null;
+  /** Whether the client's way to us, or to the proxy that we believe, is TLS. */
+  readonly encrypted: boolean;
   /** What was shown; whether it counts is known when the request is authenticated. */
   readonly credential: Credential | null;
   /** How this browser gets its cookie, if it is a browser. */

@@ -2,8 +2,11 @@
 import type { DocumentNode, ExecutionArgs, GraphQLError } from 'graphql';
 import type { SubscribePayload } from 'graphql-ws';
 import type { OperationFacts, Services } from '../core/context.js';
+import { RequestError } from '../errors.js';
 import { newId } from '../ids.js';
 import { codeOf } from './errors.js';
+import type { PersistedOperations } from './persisted-operations.js';
+import { asGraphQL } from './plugins/use-persisted-operations.js';
 import { currentRequestId, logRequest } from './request.js';
 import type { SocketCaller } from './websocket-caller.js';
 import { contextOf, type Yoga } from './yoga.js';
@@ -19,7 +22,7 @@ export interface Enveloped {
 /** The arguments of the operation, or why there is none. Writes the log line when it has been run. */
 export async function prepareOperation(
   services: Services,
-  yoga: Yoga,
+  { yoga, persisted }: { readonly yoga: Yoga; readonly persisted: PersistedOperations | null },
   caller: SocketCaller,
   params: SubscribePayload,
 ): Promise<never> {
@@ -41,6 +44,19 @@ export async function prepareOperation(
     if (errors[0]) report(UNKNOWN, codeOf(errors[0]));
     return errors as never;
   };
+  const withText = (): SubscribePayload => {
+    if (!persisted) return params;
+    const { query, ...rest } = params;
+    const text = persisted.textOf(params as object, caller.viewer?.role === 'AGENT');
+    return { ...rest, query: text ?? query };
+  };
+  let asked: SubscribePayload;
+  try {
+    asked = withText();
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    return refuse([asGraphQL(error)]);
+  }
   const context = contextOf(services, {
     requestId,
     viewer: caller.viewer,
@@ -50,11 +66,11 @@ export async function prepareOperation(
     signal: caller.gone,
     reportOperation: report,
   });
-  const engine = yoga.getEnveloped({ ...context, params });
+  const engine = yoga.getEnveloped({ ...context, params: asked });
   const { schema, execute, subscribe } = engine;
   let document: DocumentNode;
   try {
-    document = engine.parse(params.query);
+    document = engine.parse(asked.query);
   } catch (error) {
     return refuse([error as GraphQLError]);
   }

@@ -12,9 +12,12 @@ import { newId } from '../ids.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { cookieSettings, isTrustedOrigin } from './auth.js';
 import { clientAddresses, clientEncryption } from './client-address.js';
+import { Counted } from './counted.js';
 import { errorMasker } from './errors.js';
+import type { PersistedOperations } from './persisted-operations.js';
+import { SECURITY_HEADERS } from './plugins/use-security-headers.js';
 import { watchSession } from './plugins/use-subscription-end.js';
-import type { RateLimiter } from './rate-limit.js';
+import { networkOf, type RateLimiter } from './rate-limit.js';
 import { currentRequestId, hasAddress, inRequestScope } from './request.js';
 import { type Conversation, converse } from './socket.js';
 import { headersOf, SocketCaller } from './websocket-caller.js';
@@ -28,6 +31,11 @@ export interface Sockets {
    * False: some did not finish. Subscriptions have to be ended before.
    */
   close(timeoutMs: number): Promise<boolean>;
+}
+
+/** Signs in, and may not have one more. */
+class TooManySockets extends Error {
+  override readonly message = 'Too many sockets: close one of yours first';
 }
 
 /** How long a client may take to answer a goodbye. */
@@ -44,11 +52,16 @@ interface Extra extends Record<PropertyKey, unknown> {
   stopWatching: () => void;
 }
 
+export interface SocketOptions {
+  readonly yoga: Yoga;
+  readonly authenticate: Authenticator;
+  readonly limiter: RateLimiter;
+  readonly persisted: PersistedOperations | null;
+}
+
 export function openSockets(
   services: Services,
-  yoga: Yoga,
-  authenticate: Authenticator,
-  limiter: RateLimiter,
+  { yoga, authenticate, limiter, persisted }: SocketOptions,
 ): Sockets {
   const { config, log } = services;
   const mask = errorMasker(log);
@@ -63,11 +76,19 @@ export function openSockets(
     origins,
   };
   const open = new Set<Conversation>();
+  const perPrincipal = new Counted();
   let stopping = false;
 
   const protocol = makeServer<Record<string, unknown>, Extra>({
     async onConnect({ extra, connectionParams }) {
-      if (!(await extra.caller.signIn(connectionParams))) return false;
+      const { caller } = extra;
+      if (!(await caller.signIn(connectionParams))) return false;
+      const who = caller.viewer?.id ?? networkOf(caller.ipAddress ?? '');
+      const giveBack = perPrincipal.take(who, config.limits.socketsPerPrincipal);
+      if (!giveBack) throw new TooManySockets();
+      // It may have been closed while the caller signed in: then nobody will give it back later.
+      if (caller.gone.aborted) giveBack();
+      else caller.gone.addEventListener('abort', giveBack, { once: true });
       // A socket does not outlive the session that opened it.
       extra.stopWatching = watchSession(extra.caller.session, ['over'], () =>
         extra.conversation().close(FORBIDDEN, 'The session has ended'),
@@ -83,7 +104,7 @@ export function openSockets(
       } catch (error) {
         return [mask(error, currentRequestId())];
       }
-      return prepareOperation(services, yoga, caller, params);
+      return prepareOperation(services, { yoga, persisted }, caller, params);
     },
     onNext: (_context, _id, _params, _args, result) =>
       result.errors &&
@@ -91,9 +112,18 @@ export function openSockets(
     // Also what a stream of events throws comes here, and has not been masked yet.
     onError: (_context, _id, _params, errors) =>
       errors.map((error) => withoutInternals(mask(error, currentRequestId()))),
-    execute: (args) => (args as unknown as Enveloped).rootValue.execute(args),
-    subscribe: (args) => (args as unknown as Enveloped).rootValue.subscribe(args),
+    execute: (args) => answered(() => (args as unknown as Enveloped).rootValue.execute(args)),
+    subscribe: (args) => answered(() => (args as unknown as Enveloped).rootValue.subscribe(args)),
   });
+
+  /** What a plugin throws ends its operation, as over HTTP; not the socket, and with it all the others. */
+  async function answered<T>(run: () => T): Promise<Awaited<T>> {
+    try {
+      return await run();
+    } catch (error) {
+      return { errors: [mask(error, currentRequestId())] } as Awaited<T>;
+    }
+  }
 
   function refuse(operations: number): GraphQLError | null {
     const { subscriptionsPerSocket: most } = config.limits;
@@ -128,7 +158,8 @@ export function openSockets(
       scope: (work) => inRequestScope(work, newId()),
       failed(error) {
         if (gone.signal.aborted) return;
-        if (error instanceof RateLimitedError) return ws.close(TOO_MANY_REQUESTS, error.message);
+        if (error instanceof RateLimitedError || error instanceof TooManySockets)
+          return ws.close(TOO_MANY_REQUESTS, error.message);
         if (unavailable(error)) return ws.close(TRY_AGAIN_LATER, 'Try again later');
         log.error({ err: error }, 'a bug: the work on a WebSocket message failed');
         ws.close(INTERNAL_ERROR, 'Internal error');
@@ -150,9 +181,11 @@ export function openSockets(
       const status = statusOf(request);
       if (status === null) return server.handleUpgrade(request, socket, head, take);
       // Not only our half of it: a client that never closes its own would be waited for at the stop.
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
-        socket.destroy(),
+      const headers = Object.entries(SECURITY_HEADERS).map(
+        ([name, value]) => `${name}: ${value}\r\n`,
       );
+      const start = `HTTP/1.1 ${status}\r\n${headers.join('')}Connection: close\r\nContent-Length: 0`;
+      socket.end(`${start}\r\n\r\n`, () => socket.destroy());
     },
     async close(timeoutMs) {
       stopping = true;
@@ -173,7 +206,8 @@ export function openSockets(
     if (!hasAddress(request)) return '400 Bad Request';
     if (new URL(`http://local${request.url}`).pathname !== '/graphql') return '404 Not Found';
     if (!isTrustedOrigin(headersOf(request), origins)) return '403 Forbidden';
-    return stopping ? '503 Service Unavailable' : null;
+    const full = open.size >= config.limits.maxSockets;
+    return stopping || full ? '503 Service Unavailable' : null;
   }
 }
 

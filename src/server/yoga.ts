@@ -7,19 +7,24 @@ import type { GraphQLContext } from '../graphql/builder.js';
 import type { Authenticator } from '../modules/user/authenticate.js';
 import { errorMasker } from './errors.js';
 import { useAudit } from './plugins/use-audit.js';
+import type { PersistedOperations } from './persisted-operations.js';
 import { useAuthentication } from './plugins/use-authentication.js';
 import { useCors } from './plugins/use-cors.js';
+import { useCost } from './plugins/use-cost.js';
 import { useDeadline } from './plugins/use-deadline.js';
 import { useDegraded } from './plugins/use-degraded.js';
 import { useGraphiql } from './plugins/use-graphiql.js';
 import { useHealth } from './plugins/use-health.js';
+import { useIntrospection } from './plugins/use-introspection.js';
 import { useJsonOnly } from './plugins/use-json-only.js';
 import { useLimits } from './plugins/use-limits.js';
 import { useNoSuggestions } from './plugins/use-no-suggestions.js';
 import { useOperationMetrics } from './plugins/use-operation-metrics.js';
+import { usePersistedOperations } from './plugins/use-persisted-operations.js';
 import { useRateLimit } from './plugins/use-rate-limit.js';
 import { useRequest } from './plugins/use-request.js';
 import { useResponseCache } from './plugins/use-response-cache.js';
+import { useSecurityHeaders } from './plugins/use-security-headers.js';
 import { type Subscriptions, useSubscriptionEnd } from './plugins/use-subscription-end.js';
 import type { RateLimiter } from './rate-limit.js';
 import { currentRequestId, factsOf, type RequestFacts, type Session } from './request.js';
@@ -32,6 +37,7 @@ export interface YogaOptions {
   readonly authenticate: Authenticator;
   readonly limiter: RateLimiter;
   readonly subscriptions: Subscriptions;
+  readonly persisted: PersistedOperations | null;
   readonly isDraining: () => boolean;
 }
 
@@ -48,6 +54,7 @@ export function makeYoga({
   authenticate,
   limiter,
   subscriptions,
+  persisted,
   isDraining,
 }: YogaOptions): Yoga {
   const { config, log } = services;
@@ -68,6 +75,7 @@ export function makeYoga({
     maskedErrors: { maskError: (error) => mask(error, currentRequestId()) },
     plugins: [
       useRequest(services),
+      useSecurityHeaders(),
       useCors(config.server.corsOrigins),
       useHealth(services, isDraining),
       ...(graphiql ? [useGraphiql(ENDPOINT)] : []),
@@ -77,9 +85,12 @@ export function makeYoga({
       useAudit(),
       useLimits(config),
       useNoSuggestions(),
+      useIntrospection(config),
+      useCost(services),
       useDeadline(config),
       useOperationMetrics(services),
       useDegraded(services),
+      ...(persisted ? [usePersistedOperations(persisted)] : []),
       useResponseCache(services, schema),
       useSubscriptionEnd(subscriptions),
     ],

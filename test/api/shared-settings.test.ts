@@ -283,6 +283,17 @@ const PROBES: Readonly<Record<string, Probe>> = {
       return errors[0]?.extensions.code;
     },
   },
+  'limits.cost_per_minute_principal': {
+    ...{ to: '100', was: undefined, is: 'RATE_LIMITED' },
+    async see() {
+      const bob = await world.seed.user('VIEWER');
+      const client = await world.signIn(bob.name);
+      const page = (first: number) => `{ virtualMachines(first: ${first}) { nodes { id } } }`;
+      await client.answer(page(60));
+      const { errors } = await client.answer(page(61));
+      return errors[0]?.extensions.code;
+    },
+  },
   // The last ones: the server that they need brings the controllers with it.
   'limits.requests_per_minute_address': {
     ...{ to: '1', was: 200, is: 429 },

@@ -1,14 +1,14 @@
 /** How large a query is, and how many objects it may return: figures that the limits rest on. */
 import { parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { countObjects } from '../../src/server/amount.js';
+import { costOf } from '../../src/server/cost.js';
 import { measureDocument } from '../../src/server/document-size.js';
 import { schema } from './schema.js';
 
 const size = (query: string) => measureDocument(parse(query));
 const SIZES = { defaultPageSize: 50, maxPageSize: 500 };
-const objects = (query: string, variableValues: Record<string, unknown> = {}) =>
-  countObjects({ schema, document: parse(query), variableValues }, SIZES);
+const cost = (query: string, variableValues: Record<string, unknown> = {}) =>
+  costOf({ schema, document: parse(query), variableValues }, SIZES);
 
 describe('the size of a document', () => {
   it.each([
@@ -61,44 +61,57 @@ describe('the size of a document', () => {
   });
 });
 
-describe('the number of objects', () => {
+describe('the cost in points', () => {
   it.each([
     ['{ __typename server { version } }', 1],
     ['{ virtualMachine(id: "a") { name project { name } } }', 2],
-    ['{ virtualMachines(first: 10) { nodes { id } } }', 10],
-    ['{ virtualMachines(last: 7) { edges { cursor node { id } } } }', 14],
-    ['{ virtualMachines { nodes { id } } }', 50],
-    ['{ changes { ... on ChangesPage { cursor changes { id object { id } } } } }', 100],
-    ['{ changes(first: 3) { ... on ChangesPage { changes { id } } } }', 3],
-    ['{ virtualMachines(first: 10) { totalCount pageInfo { hasNextPage } } }', 0],
+    ['{ virtualMachines(first: 10) { nodes { id } } }', 1 + 10],
+    ['{ virtualMachines(last: 7) { edges { cursor node { id } } } }', 1 + 14],
+    ['{ virtualMachines { nodes { id } } }', 1 + 50],
+    ['{ changes { ... on ChangesPage { cursor changes { id object { id } } } } }', 1 + 100],
+    ['{ changes(first: 3) { ... on ChangesPage { changes { id } } } }', 1 + 3],
+    ['{ virtualMachines(first: 10) { totalCount pageInfo { hasNextPage } } }', 1 + 10],
     [
       '{ virtualMachines(first: 10) { nodes { volumes(first: 5) { nodes { id } } project { id } } } }',
-      70,
+      1 + 10 * (1 + 1 + 5 + 1),
     ],
     [
       '{ a: virtualMachines(first: 2) { nodes { id } } b: virtualMachines(first: 3) { nodes { id } } }',
-      5,
+      1 + 2 + 1 + 3,
     ],
-    ['{ node(id: "a") { ... on Project { volumes(first: 9) { nodes { id } } } } }', 10],
-    ['{ ...Q ...Q } fragment Q on Query { virtualMachines(first: 4) { nodes { id } } }', 8],
-    ['{ virtualMachines(first: 100000) { nodes { id } } }', 500],
-    ['{ virtualMachines(first: -5) { nodes { id } } }', 1],
+    ['{ node(id: "a") { ... on Project { volumes(first: 9) { nodes { id } } } } }', 1 + 1 + 9],
+    [
+      '{ ...Q ...Q } fragment Q on Query { virtualMachines(first: 4) { nodes { id } } }',
+      2 * (1 + 4),
+    ],
+    ['{ virtualMachines(first: 100000) { nodes { id } } }', 1 + 500],
+    ['{ virtualMachines(first: -5) { nodes { id } } }', 1 + 1],
+    ['{ __schema { types { name } } t: __type(name: "A") { name } }', 2 * 500],
+    [
+      '{ virtualMachines(first: 1) { ...C nodes { id } } } fragment C on VirtualMachineConnection { ... { totalCount } }',
+      1 + 1 + 10,
+    ],
+    ['mutation { deleteVolume(input: { id: "a" }) { __typename } }', 10 + 1],
+    [
+      'mutation { bulkStartVirtualMachines(input: { ids: ["a", "b", "c"] }) { __typename } }',
+      3 * 10,
+    ],
   ])('of %s is %i', (query, expected) => {
-    expect(objects(query)).toBe(expected);
+    expect(cost(query)).toBe(expected);
   });
 
   it('depends on variables and their defaults', () => {
     const query =
       'query ($n: Int = 20, $m: Int!) { virtualMachines(first: $n) { nodes { volumes(first: $m) { nodes { id } } } } }';
-    expect(objects(query, { m: 3 })).toBe(20 + 20 * 3);
-    expect(objects(query, { n: 2, m: 4 })).toBe(2 + 2 * 4);
-    expect(objects(query, { n: null, m: 1 })).toBe(50 + 50);
+    expect(cost(query, { m: 3 })).toBe(1 + 20 * (1 + 1 + 3));
+    expect(cost(query, { n: 2, m: 4 })).toBe(1 + 2 * (1 + 1 + 4));
+    expect(cost(query, { n: null, m: 1 })).toBe(1 + 50 * (1 + 1 + 1));
   });
 
   it.each([
     ['variables are missing', 'query ($n: Int!) { virtualMachines(first: $n) { nodes { id } } }'],
     ['the operation is not named', 'query A { viewer { name } } query B { viewer { name } }'],
   ])('is none when %s: executing it will say so', (_why, query) => {
-    expect(objects(query)).toBe(0);
+    expect(cost(query)).toBe(0);
   });
 });

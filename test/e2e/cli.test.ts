@@ -53,6 +53,8 @@ describe('the command line', () => {
     [['user', 'create'], 'Say "user create NAME", "user list", '],
     [['user', 'list', 'ada'], 'Say "user create NAME", "user list", '],
     [['user', 'delete', 'ada'], 'Say "user create NAME", "user list", '],
+    [['secrets'], 'Say "secrets renew".'],
+    [['secrets', 'show'], 'Say "secrets renew".'],
     [['doctor', 'please'], 'doctor takes no "please".'],
     [['doctor', '--dev'], 'The command "doctor" has no option --dev.'],
     [['agent'], 'agent needs --server URL.'],

@@ -37,9 +37,12 @@ export async function holdTable(
   server: PostgresAddress,
   database: string,
   table: string,
+  /** 'writes': reads go on. */
+  against: 'writes' | 'all' = 'writes',
 ): Promise<Hold> {
   const client = await connect(server, database);
-  await client.query(`BEGIN; LOCK TABLE ${pg.escapeIdentifier(table)} IN EXCLUSIVE MODE`);
+  const mode = against === 'all' ? 'ACCESS EXCLUSIVE' : 'EXCLUSIVE';
+  await client.query(`BEGIN; LOCK TABLE ${pg.escapeIdentifier(table)} IN ${mode} MODE`);
   const waiting = `SELECT count(*)::int AS count FROM pg_locks
     WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
   return {

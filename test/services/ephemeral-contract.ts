@@ -137,6 +137,32 @@ export function ephemeralContract(name: string, open: () => Promise<Clients>): v
         expect(await add(one, key, LONG_MS)).toBe(3);
       });
 
+      it('that has an end adds all of a step or nothing, and a smaller one may still fit', async () => {
+        const key = fresh();
+        const spend = async (by: number) => {
+          const { count, granted, remainingMs } = await one.count(key, LONG_MS, { by, most: 10 });
+          expect(remainingMs).toBeGreaterThan(0);
+          return [count, granted];
+        };
+        expect(await spend(11)).toEqual([0, false]);
+        expect(await one.get(key)).toBeNull();
+        expect(await spend(7)).toEqual([7, true]);
+        expect(await spend(4)).toEqual([7, false]);
+        expect(await spend(3)).toEqual([10, true]);
+        expect(await spend(1)).toEqual([10, false]);
+      });
+
+      it('that has an end never goes beyond it, however many count at once', async () => {
+        const key = fresh();
+        const steps = await Promise.all(
+          Array.from({ length: 50 }, (_, i) =>
+            (i % 2 ? one : other).count(key, LONG_MS, { by: 3, most: 100 }),
+          ),
+        );
+        expect(steps.filter(({ granted }) => granted)).toHaveLength(33);
+        expect(await one.get(key)).toBe('99');
+      });
+
       it('lives from its first count on: counting does not prolong it', async () => {
         const key = fresh();
         await add(one, key, SHORT_MS);

@@ -44,7 +44,11 @@ const ALONE = {
 } satisfies ConfigOverrides;
 
 /** One user of a test asks more often than anybody; tests of the limits say otherwise. */
-const UNLIMITED = { requestsPerMinuteAddress: 0, requestsPerMinutePrincipal: 0 };
+const UNLIMITED = {
+  requestsPerMinuteAddress: 0,
+  requestsPerMinutePrincipal: 0,
+  costPerMinutePrincipal: 0,
+};
 
 /** Opens a database for tests: migrated and empty but for the default project. */
 export async function openTestData(on: 'memory' | 'postgres'): Promise<Data> {

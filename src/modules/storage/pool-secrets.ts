@@ -26,6 +26,22 @@ export async function sealSecrets(
   return sealed;
 }
 
+/** The backend with its secrets sealed by the newest key, or null where they are. Throws UnreadableSecretError, NotConfiguredError. */
+export async function resealSecrets(
+  { secrets }: Pick<Services, 'secrets'>,
+  poolId: string,
+  stored: unknown,
+): Promise<Record<string, unknown> | null> {
+  const renewed: Record<string, unknown> = {};
+  for (const field of BACKEND_SECRETS.ISCSI) {
+    const sealed = readKey(stored, field);
+    if (typeof sealed !== 'string' || sealed === '' || secrets.isNewest(sealed)) continue;
+    const owner = ownerOf(poolId, field);
+    renewed[field] = await secrets.seal(await secrets.open(sealed, owner), owner);
+  }
+  return Object.keys(renewed).length === 0 ? null : { ...(stored as object), ...renewed };
+}
+
 /**
  * How each of these pools is reached, for the agent that is to do it: JSON text with the secrets in the clear.
  * Neither logged nor stored.

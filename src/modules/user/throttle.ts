@@ -45,7 +45,7 @@ export async function beginAttempt(
   async function forget(of: string, all = false): Promise<void> {
     const by = -(all ? (counted.get(of) ?? 0) : 1);
     if (by !== 0)
-      await ephemeral.count(ephemeralKeys.signInLimit(of), ephemeralTtlMs.signInLimit, by);
+      await ephemeral.count(ephemeralKeys.signInLimit(of), ephemeralTtlMs.signInLimit, { by });
   }
 
   const withdraw = async (): Promise<void> => {

@@ -4,6 +4,7 @@ import type { Plugin } from 'graphql-yoga';
 import type { OperationFacts, Services } from '../../core/context.js';
 import { RequestError, UnavailableError } from '../../errors.js';
 import type { GraphQLContext } from '../../graphql/builder.js';
+import { Counted } from '../counted.js';
 
 /** The kind and first root field of an operation; validation has made sure that the field exists. */
 export function describeOperation(
@@ -33,6 +34,7 @@ export function outcomeOf(result: unknown): string {
 export function useOperationMetrics(services: Services): Plugin<GraphQLContext> {
   const { metrics, clock, config } = services;
   let subscribers = 0;
+  const perPrincipal = new Counted();
   return {
     onExecute({ args }) {
       const started = clock.monotonic();
@@ -56,6 +58,13 @@ export function useOperationMetrics(services: Services): Plugin<GraphQLContext> 
           5_000,
         );
       }
+      const { viewer, ipAddress } = args.contextValue;
+      const most = config.limits.subscriptionsPerPrincipal;
+      const giveBack = perPrincipal.take(viewer?.id ?? ipAddress ?? 'nobody', most);
+      if (!giveBack) {
+        const message = `You may have ${most} subscriptions at once. End one of them first.`;
+        throw new RequestError('TOO_MANY_SUBSCRIPTIONS', message, 429, { retryable: false });
+      }
       subscribers += 1;
       metrics.subscribers.inc({ field: known.field });
       let open = true;
@@ -63,6 +72,7 @@ export function useOperationMetrics(services: Services): Plugin<GraphQLContext> 
         if (!open) return;
         open = false;
         subscribers -= 1;
+        giveBack();
         metrics.subscribers.dec({ field: known.field });
       };
       return {

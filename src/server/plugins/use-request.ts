@@ -23,12 +23,13 @@ export function useRequest(services: Services): Plugin {
   function newFacts({ headers }: Request, context: ServerContext): RequestFacts {
     const given = headers.get('x-request-id') ?? '';
     const socket = context.req?.socket;
-    const https = isEncrypted(socket, headers.get('x-forwarded-proto'));
-    const cookie = cookieSettings(config.mode, https);
+    const encrypted = isEncrypted(socket, headers.get('x-forwarded-proto'));
+    const cookie = cookieSettings(config.mode, encrypted);
     return {
       id: REQUEST_ID.test(given) ? given : newId(),
       startedAt: clock.monotonic(),
       ipAddress: addressOf(socket?.remoteAddress, headers.get('x-forwarded-for')),
+      encrypted,
       credential: findCredential(headers, cookie, config.server.corsOrigins),
       cookie,
       authentication: null,

@@ -1,6 +1,7 @@
 /**
- * How many objects an operation may return at most, with the page sizes that it asks for: lists below lists multiply.
- * Known only when it is executed, because page sizes come in variables; a validated document is assumed.
+ * What an operation costs, in points: about one for each object that it may return at most, with the page sizes that it asks for, so
+ * that lists below lists multiply. Known only when it is executed, because page sizes come in variables; a validated document is assumed.
+ * Never what it turned out to be: the bill is known before anything runs, and the same for everybody who asks the same.
  */
 import {
   type DocumentNode,
@@ -36,8 +37,21 @@ export interface Operation {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** 0 when the operation or its variables are not right: executing it will say so. */
-export function countObjects(operation: Operation, sizes: PageSizes): number {
+export const COST = {
+  /** An object that is returned. A page counts as full. */
+  object: 1,
+  /** A list, whatever is on its page: a statement of its own, or a part of one. */
+  list: 1,
+  /** `totalCount`: every row that fits is looked at, however small the page. */
+  totalCount: 10,
+  /** A mutation; of a bulk mutation, each of its objects. */
+  write: 10,
+  /** `__schema` or `__type`: nothing is read, and the answer is long. */
+  introspection: 500,
+} as const;
+
+/** Points. 0 when the operation or its variables are not right: executing it will say so. */
+export function costOf(operation: Operation, sizes: PageSizes): number {
   const { schema, document, operationName, variableValues } = operation;
   const definition = getOperationAST(document, operationName);
   const root = definition && schema.getRootType(definition.operation);
@@ -56,40 +70,59 @@ export function countObjects(operation: Operation, sizes: PageSizes): number {
   // A selection set means the same wherever it is reached, so each is counted once.
   const known = new Map<SelectionSetNode, number>();
 
-  function objectsIn(set: SelectionSetNode, type: GraphQLCompositeType): number {
+  function pointsIn(set: SelectionSetNode, type: GraphQLCompositeType): number {
     const counted = known.get(set);
     if (counted !== undefined) return counted;
     known.set(set, 0);
-    let objects = 0;
+    let points = 0;
     for (const selection of set.selections) {
-      if (selection.kind === Kind.FIELD) objects += objectsOf(selection, type);
+      if (selection.kind === Kind.FIELD) points += pointsOf(selection, type);
       else if (selection.kind === Kind.INLINE_FRAGMENT) {
         const on = selection.typeCondition && schema.getType(selection.typeCondition.name.value);
-        objects += objectsIn(selection.selectionSet, isCompositeType(on) ? on : type);
+        points += pointsIn(selection.selectionSet, isCompositeType(on) ? on : type);
       } else {
         const fragment = fragments.get(selection.name.value);
         const on = fragment && schema.getType(fragment.typeCondition.name.value);
-        if (fragment && isCompositeType(on)) objects += objectsIn(fragment.selectionSet, on);
+        if (fragment && isCompositeType(on)) points += pointsIn(fragment.selectionSet, on);
       }
     }
-    known.set(set, objects);
-    return objects;
+    known.set(set, points);
+    return points;
   }
 
-  function objectsOf(node: FieldNode, parent: GraphQLCompositeType): number {
+  function pointsOf(node: FieldNode, parent: GraphQLCompositeType): number {
+    if (/^__(schema|type)$/.test(node.name.value)) return COST.introspection;
     const field =
       isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[node.name.value] : null;
     const type = field && getNamedType(field.type);
     if (!field || !node.selectionSet || !isCompositeType(type)) return 0;
-    const inner = objectsIn(node.selectionSet, type);
+    const inner = pointsIn(node.selectionSet, type);
+    const write = parent === schema.getMutationType() ? COST.write : 0;
     // A bulk mutation answers for each of its objects with the same selection.
-    if (/^Bulk.*Result$/.test(type.name)) return inner * bulkSize(field, node, coerced as Values);
+    if (/^Bulk.*Result$/.test(type.name))
+      return (write + inner) * bulkSize(field, node, coerced as Values);
     // The parts of a connection are no objects of their own: its page is counted as a whole.
-    if (/(Connection|Edge)$/.test(parent.name)) return field.name === 'pageInfo' ? 0 : 1 + inner;
+    if (/(Connection|Edge)$/.test(parent.name))
+      return field.name === 'pageInfo' ? 0 : COST.object + inner;
     // So is a page of the change feed, which is no connection.
-    return /(Connection|^ChangesResult)$/.test(type.name)
-      ? inner * pageSize(field, node, coerced as Values)
-      : 1 + inner;
+    if (!/(Connection|^ChangesResult)$/.test(type.name)) return write + COST.object + inner;
+    const page = inner * pageSize(field, node, coerced as Values);
+    return COST.list + page + (countsAll(node.selectionSet) ? COST.totalCount : 0);
+  }
+
+  const counting = new Map<SelectionSetNode, boolean>();
+  function countsAll(set: SelectionSetNode): boolean {
+    const found = counting.get(set);
+    if (found !== undefined) return found;
+    counting.set(set, false);
+    const counts = set.selections.some((selection) => {
+      if (selection.kind === Kind.FIELD) return selection.name.value === 'totalCount';
+      if (selection.kind === Kind.INLINE_FRAGMENT) return countsAll(selection.selectionSet);
+      const fragment = fragments.get(selection.name.value);
+      return fragment !== undefined && countsAll(fragment.selectionSet);
+    });
+    counting.set(set, counts);
+    return counts;
   }
 
   function pageSize(field: GraphQLField<unknown, unknown>, node: FieldNode, variables: Values) {
@@ -112,5 +145,5 @@ export function countObjects(operation: Operation, sizes: PageSizes): number {
     }
   }
 
-  return objectsIn(definition.selectionSet, root);
+  return pointsIn(definition.selectionSet, root);
 }

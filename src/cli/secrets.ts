@@ -1,0 +1,55 @@
+/** `secrets renew`: encrypts all that is kept with the newest key, so that an older one can be taken out of its file. */
+import { systemViewer } from '../core/authz.js';
+import { UnreadableSecretError } from '../core/secrets.js';
+import { encodeGlobalId, newId } from '../ids.js';
+import type { Options } from './run.js';
+import { settingsOf } from './settings.js';
+import { UsageError } from './usage.js';
+
+export async function secrets(words: readonly string[], options: Options): Promise<number> {
+  if (words.join(' ') !== 'renew') throw new UsageError('Say "secrets renew".');
+  const { config, log } = settingsOf({ 'log-level': 'error', ...options });
+  const [{ openServices }, { execute }, { resealStoragePool }] = await Promise.all([
+    import('../services.js'),
+    import('../core/execute.js'),
+    import('../modules/storage/reseal-command.js'),
+  ]);
+  const { services, close } = await openServices(
+    { ...config, database: { ...config.database, fallback: 'refuse' } },
+    { log, alone: true },
+  );
+  const call = {
+    services,
+    requestId: newId(),
+    viewer: systemViewer('command-line'),
+    ipAddress: null,
+    userAgent: 'qx-controlplane secrets renew',
+    signal: new AbortController().signal,
+  };
+  let [renewed, lost] = [0, 0];
+  try {
+    const pools = await services.data.db.storagePool.findMany({
+      select: { id: true, name: true },
+      orderBy: { id: 'asc' },
+    });
+    for (const { id, name } of pools) {
+      try {
+        const input = { id: encodeGlobalId('StoragePool', id) };
+        const { result } = await execute(resealStoragePool, input, call);
+        renewed += (result as { resealed: boolean }).resealed ? 1 : 0;
+      } catch (error) {
+        if (!(error instanceof UnreadableSecretError)) throw error;
+        lost += 1;
+        console.error(`storage pool ${name}: ${error.message}`);
+      }
+    }
+  } finally {
+    await close();
+  }
+  console.log(
+    lost === 0
+      ? `${renewed} encrypted anew; the first key alone is in use now`
+      : `${renewed} encrypted anew; ${lost} cannot be read, keep the older keys`,
+  );
+  return lost === 0 ? 0 : 1;
+}
