@@ -2,6 +2,7 @@
 import { describeConfig } from '../config/describe.js';
 import type { Logger } from '../log.js';
 import type { Demo } from './demo/start.js';
+import { followReload } from './reload.js';
 import type { Options } from './run.js';
 import { settingsOf } from './settings.js';
 import { UsageError } from './usage.js';
@@ -29,6 +30,7 @@ export async function serve(words: readonly string[], options: Options): Promise
     });
     started();
     const stopped = firstSignal();
+    if (config.mode === 'production') followReload(app.services, options);
     log.info({ url: `${server.url}/graphql` }, 'serving');
     if (demo) process.stdout.write(demo.greeting(server.url));
     demo?.start();
