@@ -43,6 +43,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     options: ['config', 'role', 'email', 'log-level'],
     load: async () => (await import('./user.js')).user,
   },
+  config: {
+    options: ['config'],
+    load: async () => (await import('./config.js')).config,
+  },
   doctor: {
     options: ['config', 'json'],
     load: async () => (await import('./doctor.js')).doctor,

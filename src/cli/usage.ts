@@ -12,6 +12,10 @@ Commands:
   migrate down          undo the newest migration, or all after --to NAME ("none": all)
   migrate status        show which migrations are applied
   user create NAME      create a user; the password is read from standard input
+  config check          read the configuration, and list its faults
+  config appliance      print the config.yaml of an appliance
+  config postgresql     print PostgreSQL's settings for this machine's memory and cores
+  config nginx          print the web server's settings for this configuration
   doctor                look at everything it needs, and say what is wrong and what to do
   agent                 run a hypervisor node's agent
 
@@ -22,7 +26,7 @@ Options of serve:
   --port NUMBER         listen here instead of server.port; 0: any free port
   --log-level LEVEL     trace, debug, info, warn, error, fatal or silent
 
-Options of migrate, user create and doctor:
+Options of migrate, user create, config and doctor:
   --config FILE         as above
   --to NAME             migrate: stop after this migration
   --role ROLE           user create: ADMIN, OPERATOR or VIEWER (the default)
