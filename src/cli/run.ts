@@ -59,6 +59,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     options: ['config', 'log-level'],
     load: async () => (await import('./secrets.js')).secrets,
   },
+  config: {
+    options: ['config'],
+    load: async () => (await import('./config.js')).config,
+  },
   doctor: {
     options: ['config', 'json'],
     load: async () => (await import('./doctor.js')).doctor,

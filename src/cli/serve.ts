@@ -4,6 +4,7 @@ import type { App } from '../app.js';
 import { describeConfig } from '../config/describe.js';
 import type { Logger } from '../log.js';
 import type { Demo } from './demo/start.js';
+import { followReload } from './reload.js';
 import type { Options } from './run.js';
 import { settingsOf } from './settings.js';
 import { UsageError } from './usage.js';
@@ -32,6 +33,7 @@ export async function serve(words: readonly string[], options: Options): Promise
     started();
     if (config.mode === 'production') reloadOnSignal(app, options, log);
     const stopped = firstSignal();
+    if (config.mode === 'production') followReload(app.services, options);
     log.info({ url: `${server.url}/graphql` }, 'serving');
     if (demo) process.stdout.write(demo.greeting(server.url));
     demo?.start();

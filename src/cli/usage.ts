@@ -18,6 +18,10 @@ Commands:
   audit verify          compare the audit log with its seals; name what was changed, deleted or reordered
   audit export          write it as JSON lines, for keeping elsewhere and verifying there
   secrets renew         encrypt all secrets with the newest key of auth.encryption_key_file
+  config check          read the configuration, and list its faults
+  config appliance      print the config.yaml of an appliance
+  config postgresql     print PostgreSQL's settings for this machine's memory and cores
+  config nginx          print the web server's settings for this configuration
   doctor                look at everything it needs, and say what is wrong and what to do
   agent                 run a hypervisor node's agent
 
@@ -28,7 +32,7 @@ Options of serve:
   --port NUMBER         listen here instead of server.port; 0: any free port
   --log-level LEVEL     trace, debug, info, warn, error, fatal or silent
 
-Options of migrate, user, secrets and doctor:
+Options of migrate, user, secrets, config and doctor:
   --config FILE         as above
   --to NAME             migrate: stop after this migration
   --role ROLE           user create: ADMIN, OPERATOR or VIEWER (the default)

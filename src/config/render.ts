@@ -31,17 +31,28 @@ export function writeGeneratedFiles(root: string): string[] {
 
 /** A config.yaml that sets every setting to its default. What has no default stands there as a comment. */
 export function renderDefaultConfig(): string {
-  const lines = comment('', FILE_HEADER);
+  return renderConfig('every setting, at its default.');
+}
+
+/** The same for one purpose: `chosen` are settings, by path, that are written instead of their default. */
+export function renderConfig(
+  title: string,
+  chosen: ReadonlyMap<string, string | readonly string[]> = new Map(),
+): string {
+  const lines = comment('', fileHeader(title));
   for (const [section, { about }] of Object.entries(model)) {
     lines.push('', ...comment('', about), `${section}:`);
     const inside = entries.filter((entry) => entry.section === section);
     inside.forEach((entry, index) => {
       if (index > 0) lines.push('');
-      const set = entry.key.initial !== null;
+      const value = chosen.get(entry.path) ?? entry.key.initial;
+      const set = value !== null;
       lines.push(...comment('  ', entry.key.description));
       if (set) lines.push(...comment('  ', form(entry)));
       lines.push(
-        set ? `  ${entry.name}: ${initialYaml(entry)}` : `  # ${entry.name}: ${entry.key.example}`,
+        set
+          ? `  ${entry.name}: ${asYaml(entry, value)}`
+          : `  # ${entry.name}: ${entry.key.example}`,
       );
     });
   }
@@ -72,10 +83,12 @@ function sharedSettings(): string[] {
   return [SHARED_HEADER.trim(), '', ...shared];
 }
 
-function initialYaml({ key: { kind, initial } }: Entry): string {
+const initialYaml = (entry: Entry): string => asYaml(entry, entry.key.initial);
+
+function asYaml({ key: { kind } }: Entry, value: unknown): string {
   // Numbers, durations and sizes are written as they are; YAML would quote a text that looks like a number.
-  if (kind === 'integer' || kind === 'ratio') return String(initial);
-  return stringify(initial, { collectionStyle: 'flow', flowCollectionPadding: false }).trim();
+  if (kind === 'integer' || kind === 'ratio') return String(value);
+  return stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false }).trim();
 }
 
 function form({ key: { expects, unit } }: Entry): string {
@@ -95,7 +108,7 @@ function comment(indent: string, text: string): string[] {
   });
 }
 
-const FILE_HEADER = `Quantix-vDC control plane: every setting, at its default.
+const fileHeader = (title: string) => `Quantix-vDC control plane: ${title}
 
 Read at start from /etc/quantix-vdc/config.yaml, or from the file that --config names.
 A variable QUANTIX_<SECTION>_<KEY> overrides a line here, and a flag overrides both.

@@ -6,7 +6,7 @@ import { writtenValue } from './describe.js';
 import { type Entry, entries } from './entries.js';
 import type { ConfigFault } from './errors.js';
 import type { Config } from './model.js';
-import { originOf } from './origin.js';
+import { originOf, rememberOrigins } from './origin.js';
 import { applyRules, type Chosen } from './rules.js';
 import { readValue } from './setting.js';
 import { nearest } from './suggest.js';
@@ -144,4 +144,26 @@ function ownChoice(own: Config, entry: Entry): Chosen {
 /** What this instance's own configuration says. */
 export function ownValue(own: Config, { section, field }: Entry): unknown {
   return (own[section] as Readonly<Record<string, unknown>>)[field];
+}
+
+/**
+ * `own` with the shared settings of `read`, a configuration that was read while the program runs.
+ * `left` are the paths of the other settings that differ: they count from the next start on.
+ */
+export function reread(own: Config, read: Config): { own: Config; left: readonly string[] } {
+  const sections: Record<string, Record<string, unknown>> = {};
+  const origins = new Map<string, string>();
+  const left: string[] = [];
+  for (const entry of entries) {
+    const from = entry.key.shared ? read : own;
+    sections[entry.section] ??= {};
+    Object.assign(sections[entry.section] ?? {}, { [entry.field]: ownValue(from, entry) });
+    const origin = originOf(from, entry.path);
+    if (origin !== null) origins.set(entry.path, origin);
+    const differs = JSON.stringify(ownValue(own, entry)) !== JSON.stringify(ownValue(read, entry));
+    if (!entry.key.shared && differs) left.push(entry.path);
+  }
+  const frozen = Object.entries(sections).map(([name, fields]) => [name, Object.freeze(fields)]);
+  const merged = Object.freeze({ mode: own.mode, ...Object.fromEntries(frozen) }) as Config;
+  return { own: rememberOrigins(merged, origins), left };
 }

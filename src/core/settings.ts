@@ -5,13 +5,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { liveConfig } from '../config/live.js';
 import type { Config } from '../config/model.js';
-import { type Problem, type Settled, settle } from '../config/shared.js';
+import { type Problem, reread, type Settled, settle } from '../config/shared.js';
 import type { Coordination, SharedSetting } from '../coordination/coordination.js';
 import type { Logger } from '../log.js';
 import { readSetting, type StoredSetting } from './stored-setting.js';
 
 export interface Settings {
-  /** What this instance was started with. */
+  /** What this instance was started with, and of the shared settings what it has read since. */
   readonly own: Config;
   /** What was last heard, by key, those that were reset included; null before anything was heard. */
   known(): ReadonlyMap<string, StoredSetting> | null;
@@ -23,15 +23,18 @@ export interface Settings {
   judge(settings: readonly StoredSetting[]): Settled;
   /** Comes back when `revision` or a later one has been applied here (0n: whatever there is), or after `waitMs`. */
   heard(revision: bigint, waitMs: number): Promise<void>;
+  /** Takes the shared settings of a configuration that was read anew. Gives the paths of others that differ: they need a start. */
+  reread(read: Config): readonly string[];
   close(): void;
 }
 
 /** The settings, and the configuration that follows them. */
 export function openSettings(
-  own: Config,
+  started: Config,
   coordination: Coordination,
   log: Logger,
 ): { config: Config; settings: Settings } {
+  let own = started;
   const { config, set } = liveConfig(own);
   const judge = (settings: readonly StoredSetting[]): Settled =>
     settle(
@@ -45,15 +48,18 @@ export function openSettings(
   let waiters: (() => void)[] = [];
 
   const apply = (shared: ReadonlyMap<string, SharedSetting>): void => {
+    settleWith(new Map([...shared].map(([key, setting]) => [key, readSetting(setting)])));
+    for (const wake of waiters.splice(0)) wake();
+  };
+  const settleWith = (heard: ReadonlyMap<string, StoredSetting> | null): void => {
     const before = { known, settled };
-    known = new Map([...shared].map(([key, setting]) => [key, readSetting(setting)]));
-    settled = judge([...known.values()]);
+    known = heard;
+    settled = judge([...(known?.values() ?? [])]);
     set(settled.values);
     tell(before, { known, settled }, log);
     // The one reader that is told, because the library behind it keeps the value.
     const level = settled.values.get('log.level');
     if (level !== before.settled.values.get('log.level')) log.level = String(level);
-    for (const wake of waiters.splice(0)) wake();
   };
   const stop = coordination.settings.watch(apply);
 
@@ -63,7 +69,9 @@ export function openSettings(
   return {
     config,
     settings: {
-      own,
+      get own() {
+        return own;
+      },
       known: () => known,
       problems: () => settled.problems,
       applied: () => settled.applied,
@@ -83,6 +91,12 @@ export function openSettings(
           ]);
           late.abort();
         }
+      },
+      reread(read) {
+        const { own: next, left } = reread(own, read);
+        own = next;
+        settleWith(known);
+        return left;
       },
       close() {
         stop();

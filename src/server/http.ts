@@ -20,7 +20,7 @@ export interface HttpServer {
 }
 
 /** A client has this long for its headers, and `server.request_timeout` for the whole request. */
-const HEADERS_TIMEOUT_MS = 10_000;
+export const HEADERS_TIMEOUT_MS = 10_000;
 /** How often slow clients are looked for; Node's own 30 s would make every limit mean half a minute more. */
 const CHECK_INTERVAL_MS = 1_000;
 

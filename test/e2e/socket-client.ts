@@ -1,4 +1,5 @@
 /** GraphQL over WebSocket as an ordinary client speaks it (the package graphql-ws), without retries so that every end is seen. */
+import type { Socket } from 'node:net';
 import { type Client, createClient, type FormattedExecutionResult } from 'graphql-ws';
 import WebSocket from 'ws';
 
@@ -27,14 +28,20 @@ export interface SocketOptions {
   readonly token?: string | null;
   readonly origin?: string;
   readonly headers?: Record<string, string>;
+  /** Makes the connection, where the address alone does not lead to it. */
+  readonly connect?: () => Socket;
 }
 
 export function openSocket(url: string, options: SocketOptions = {}): SocketClient {
-  const { token, origin, headers } = options;
+  const { token, origin, headers, connect } = options;
   let socket: WebSocket | undefined;
   class Impl extends WebSocket {
     constructor(address: string, protocols: string[]) {
-      super(address, protocols, { ...(origin ? { origin } : {}), ...(headers ? { headers } : {}) });
+      super(address, protocols, {
+        ...(origin ? { origin } : {}),
+        ...(headers ? { headers } : {}),
+        ...(connect ? { createConnection: connect as never } : {}),
+      });
       socket = this;
     }
   }

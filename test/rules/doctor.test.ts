@@ -1,5 +1,6 @@
 /** What the doctor makes of its facts: tables of states, without any server. */
 import { describe, expect, it } from 'vitest';
+import { postgresTuning, TUNING } from '../../src/cli/appliance/postgres-tuning.js';
 import { defineCheck, NotReached, runCheck, type Site } from '../../src/cli/doctor/check.js';
 import { CHECKS } from '../../src/cli/doctor/checks.js';
 import { judgeClock } from '../../src/cli/doctor/clock.js';
@@ -19,9 +20,11 @@ import { type ActivityFacts, judgeActivity } from '../../src/cli/doctor/postgres
 import { judgeReplication } from '../../src/cli/doctor/postgres-replication.js';
 import { judgeSettings, type SettingsFacts } from '../../src/cli/doctor/postgres-settings.js';
 import { judgeStorage, type StorageFacts } from '../../src/cli/doctor/postgres-storage.js';
+import { judgeTuning } from '../../src/cli/doctor/postgres-tuning.js';
 import { judgeRedis } from '../../src/cli/doctor/redis.js';
 import { printFindings } from '../../src/cli/doctor/report.js';
 import { GIB, MIB, size, time } from '../../src/cli/doctor/units.js';
+import { defaultConfig } from '../../src/config/load.js';
 
 /** Level and seen of each, so that a table shows what is said. */
 const said = (judgements: readonly Judgement[]) =>
@@ -92,6 +95,7 @@ describe('settings of PostgreSQL', () => {
     effective_cache_size: 6 * GIB,
     connections: 197,
     ours: 50,
+    local: false,
   };
   it.each<[Partial<SettingsFacts>, string[]]>([
     [{}, ['ok: durable, maintained, room for 3 instances']],
@@ -107,11 +111,51 @@ describe('settings of PostgreSQL', () => {
     [{ work_mem: 64 * 1024 }, ['notice: work_mem is 64 KiB']],
     [{ work_mem: GIB }, ['notice: work_mem is 1 GiB']],
     [{ effective_cache_size: GIB }, ['notice: effective_cache_size is 1 GiB']],
+    [{ shared_buffers: MIB, local: true }, ['ok: durable']],
     [{ connections: 100 }, ['ok: durable, maintained, room for 2']],
     [{ connections: 99 }, ['warning: 99 connections']],
     [{ connections: 49 }, ['problem: 49 connections']],
   ])('%o', (change, expected) => {
     expect(said(judgeSettings({ ...good, ...change }))).toEqual(matching(...expected));
+  });
+});
+
+describe('tuning of PostgreSQL', () => {
+  const machine = { memoryBytes: 16 * GIB, cores: 4 };
+  const { database } = defaultConfig();
+  const good = new Map(TUNING.map(({ name, value }) => [name, value(machine, database)]));
+  it.each<[Record<string, number | string>, string[]]>([
+    [{}, ['ok: set for 16 GiB of memory and 4 cores']],
+    [{ shared_buffers: 128 * MIB }, ['notice: shared_buffers is 128 MiB; 4 GiB suits']],
+    [{ shared_buffers: 12 * GIB }, ['notice: shared_buffers is 12 GiB; 4 GiB suits']],
+    [{ shared_buffers: 3 * GIB, effective_cache_size: 9 * GIB }, ['ok: ']],
+    [{ effective_cache_size: 4 * GIB }, ['notice: effective_cache_size is 4 GiB; 12 GiB suits']],
+    [{ max_connections: 119 }, ['notice: max_connections is 119; 120 suits']],
+    [{ max_connections: 500 }, ['ok: ']],
+    [{ log_min_duration_statement: -1 }, ['notice: log_min_duration_statement is -1; 500 ms']],
+    [{ log_min_duration_statement: 0 }, ['ok: ']],
+    [{ log_statement: 'none' }, ['notice: log_statement is none; ddl suits']],
+    [{ log_statement: 'all' }, ['ok: ']],
+  ])('%o', (change, expected) => {
+    const actual = new Map([...good, ...Object.entries(change)]);
+    expect(said(judgeTuning({ machine, database, actual }))).toEqual(matching(...expected));
+  });
+
+  it('is of no concern to us on another machine', () => {
+    expect(said(judgeTuning({ machine, database, actual: null }))).toEqual(
+      matching('notice: not checked'),
+    );
+  });
+
+  it.each([
+    [GIB, 1, { shared_buffers: "'256MB'", work_mem: "'4MB'", maintenance_work_mem: "'64MB'" }],
+    [64 * GIB, 16, { shared_buffers: "'16384MB'", work_mem: "'64MB'", max_parallel_workers: '16' }],
+  ])('is printed for %i bytes and %i cores', (memoryBytes, cores, expected) => {
+    const printed = postgresTuning({ memoryBytes, cores }, defaultConfig());
+    for (const [name, value] of Object.entries(expected))
+      expect(printed).toContain(`\n${name} = ${value}\n`);
+    // each rule once, and nothing that PostgreSQL would read twice
+    expect(printed.match(/^\w+(?= = )/gm)).toEqual(TUNING.map(({ name }) => name));
   });
 });
 
@@ -289,11 +333,12 @@ describe('Redis', () => {
     ['locked', null, 'WRONGPASS invalid', ['problem: r:1 cannot be used: WRONGPASS']],
     ['a replica', { role: 'slave' }, null, ['problem: r:1 is a replica']],
     ['old', { version: '5.0.14' }, null, ['warning: r:1 is version 5.0.14']],
+    ['one that refuses writes when full', { policy: 'noeviction' }, null, ['ok: r:1 is version']],
     [
-      'one that refuses writes when full',
-      { policy: 'noeviction' },
+      'one that will soon refuse writes',
+      { policy: 'noeviction', usedBytes: 400 * MIB },
       null,
-      ['warning: memory is 2 % full'],
+      ['warning: memory is 78 % full'],
     ],
     [
       'full',

@@ -11,6 +11,7 @@ import { postgresReplication } from './postgres-replication.js';
 import { postgresRoles } from './postgres-roles.js';
 import { postgresSettings } from './postgres-settings.js';
 import { postgresStorage } from './postgres-storage.js';
+import { postgresTuning } from './postgres-tuning.js';
 import { redis } from './redis.js';
 
 export const CHECKS: readonly Check[] = [
@@ -20,6 +21,7 @@ export const CHECKS: readonly Check[] = [
   postgresMigrations,
   postgresRoles,
   postgresSettings,
+  postgresTuning,
   postgresActivity,
   postgresStorage,
   postgresReplication,

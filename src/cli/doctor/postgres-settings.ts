@@ -1,6 +1,7 @@
 /** Settings of the server on which durability, maintenance and room for our connections depend. */
 import { defineCheck } from './check.js';
 import { type Judgement, notice, ok, problem, warning } from './finding.js';
+import { isLocal } from './postgres.js';
 import { MIB, size } from './units.js';
 
 export interface SettingsFacts {
@@ -21,6 +22,8 @@ export interface SettingsFacts {
   readonly connections: number;
   /** database.max_connections: what one instance opens. */
   readonly ours: number;
+  /** On this machine: then its memory is for the check "postgres-tuning". */
+  readonly local: boolean;
 }
 
 const set = (name: string, value: string) =>
@@ -97,7 +100,7 @@ export function judgeSettings(facts: SettingsFacts): Judgement[] {
     const seen = `log_timezone is ${facts.log_timezone}; our log is in UTC`;
     findings.push(notice(seen, set('log_timezone', "'UTC'")));
   }
-  findings.push(...judgeMemory(facts));
+  if (!facts.local) findings.push(...judgeMemory(facts));
   if (findings.length > 0) return findings;
   return [
     ok(`durable, maintained, room for ${Math.floor(facts.connections / facts.ours)} instances`),
@@ -123,9 +126,10 @@ export const postgresSettings = defineCheck({
   about:
     'Settings of the server: durability, cleaning, room for the connections of two instances, passwords, memory, time zone of its log.',
   async collect({ config, query }): Promise<SettingsFacts> {
-    const [row] = await query<Omit<SettingsFacts, 'ours'>>(SQL);
+    const [row] = await query<Omit<SettingsFacts, 'ours' | 'local'>>(SQL);
     if (!row) throw new Error('the server has no settings');
-    return { ...row, ours: config.database.maxConnections };
+    const { maxConnections: ours, host } = config.database;
+    return { ...row, ours, local: isLocal(host) };
   },
   judge: judgeSettings,
 });

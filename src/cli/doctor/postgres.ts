@@ -88,7 +88,8 @@ export function judgePostgres(facts: PostgresFacts): Judgement[] {
   return [ok(`${address} is version ${server.versionText}, ${tls}`)];
 }
 
-function isLocal(host: string): boolean {
+/** Whether a server at this address is on this machine. */
+export function isLocal(host: string): boolean {
   if (host.startsWith('/') || host === 'localhost' || host === '::1') return true;
   return isIP(host) === 4 && host.startsWith('127.');
 }

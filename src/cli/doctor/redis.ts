@@ -21,7 +21,9 @@ export interface RedisFacts {
   } | null;
 }
 
-const POLICY = 'In redis.conf: maxmemory-policy allkeys-lru (all that we keep there may be lost).';
+const NEARLY_FULL = 0.7;
+const MORE =
+  'Raise maxmemory in the configuration of Redis (CONFIG SET maxmemory does it at once), or have it throw away what is used least: maxmemory-policy allkeys-lru.';
 
 export function judgeRedis({ address, refusal, server }: RedisFacts): Judgement[] {
   if (refusal !== null || !server) {
@@ -43,9 +45,10 @@ export function judgeRedis({ address, refusal, server }: RedisFacts): Judgement[
   if (Number(version.split('.')[0]) < 6)
     findings.push(warning(`${address} is version ${version}`, 'Upgrade Redis to 6 or newer.'));
   const used = maxBytes === 0 ? 0 : usedBytes / maxBytes;
-  if (maxBytes > 0 && policy === 'noeviction') {
+  // Refusing writes keeps the sessions that are there: that is fine as long as it does not come to it.
+  if (maxBytes > 0 && policy === 'noeviction' && used > NEARLY_FULL) {
     const seen = `memory is ${percent(used)} full, and maxmemory-policy noeviction refuses writes at 100 %`;
-    findings.push(used > 0.9 ? problem(seen, POLICY) : warning(seen, POLICY));
+    findings.push(used > 0.9 ? problem(seen, MORE) : warning(seen, MORE));
   }
   if (maxBytes === 0)
     findings.push(

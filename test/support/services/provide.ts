@@ -53,6 +53,18 @@ export const ETCD: Software = {
   packages: ['etcd-server', 'etcd'],
 };
 
+export const NGINX: Software = {
+  name: 'nginx',
+  programs: ['nginx'],
+  packages: ['nginx-light', 'nginx'],
+};
+export const BUSYBOX: Software = { name: 'busybox', programs: ['busybox'], packages: ['busybox'] };
+export const SHELLCHECK: Software = {
+  name: 'shellcheck',
+  programs: ['shellcheck'],
+  packages: ['shellcheck'],
+};
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
