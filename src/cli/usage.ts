@@ -13,6 +13,12 @@ Commands:
   migrate status        show which migrations are applied
   user create NAME      create a user; the password is read from standard input
   doctor                look at everything it needs, and say what is wrong and what to do
+  backup                write an archive of database, shared settings, configuration and keys, and prove that it restores
+  backups               list the archives, and which of them this program can restore
+  backups verify NAME   restore one into a scratch database and compare
+  backups extract NAME  write its configuration and keys into the empty folder --to DIR
+  restore NAME          put an archive in the place of the database; the old one is kept beside it
+  restore --undo        put back the database that the last restore replaced
   agent                 run a hypervisor node's agent
 
 Options of serve:
@@ -28,6 +34,12 @@ Options of migrate, user create and doctor:
   --role ROLE           user create: ADMIN, OPERATOR or VIEWER (the default)
   --email ADDRESS       user create: default NAME@localhost
   --json                doctor: for programs; the form is in docs/doctor.md
+
+Options of backup, backups and restore (docs/backup.md):
+  --config FILE         as above
+  --key-file FILE       backups, restore: the key of the archive, instead of backup.key_file
+  --unsealed            backups, restore: accept an archive without a seal although there is a key
+  --force               restore: end all sessions at the database first
 
 Options of agent:
   --server URL          the control plane, e.g. http://127.0.0.1:8080

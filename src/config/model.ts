@@ -5,6 +5,7 @@
  * names, config.yaml, the reference and `Config` all follow. Section names hold no underscore: `QUANTIX_<SECTION>_<KEY>` has one reading.
  */
 import { isAddressRange, isHostAndPort, isWebOrigin } from './address.js';
+import { backup } from './backup.js';
 import { cache } from './cache.js';
 import { database } from './database.js';
 import { drs } from './drs.js';
@@ -184,6 +185,7 @@ export const model = {
   tasks,
   deletion,
   limits,
+  backup,
 } as const satisfies Readonly<Record<string, Section>>;
 
 type Model = typeof model;
