@@ -24,6 +24,10 @@ const OPTIONS = {
   from: { type: 'string' },
   out: { type: 'string' },
   json: { type: 'boolean' },
+  undo: { type: 'boolean' },
+  force: { type: 'boolean' },
+  unsealed: { type: 'boolean' },
+  'key-file': { type: 'string' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const satisfies ParseArgsConfig['options'];
@@ -66,6 +70,18 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   doctor: {
     options: ['config', 'json'],
     load: async () => (await import('./doctor.js')).doctor,
+  },
+  backup: {
+    options: ['config', 'log-level'],
+    load: async () => (await import('./backup.js')).backup,
+  },
+  restore: {
+    options: ['config', 'key-file', 'undo', 'force', 'unsealed', 'log-level'],
+    load: async () => (await import('./restore.js')).restore,
+  },
+  backups: {
+    options: ['config', 'key-file', 'to', 'unsealed', 'log-level'],
+    load: async () => (await import('./backups.js')).backups,
   },
   agent: {
     options: ['server', 'token', 'simulate', 'enrol', 'token-file', 'management-ip', 'log-level'],

@@ -23,6 +23,12 @@ Commands:
   config postgresql     print PostgreSQL's settings for this machine's memory and cores
   config nginx          print the web server's settings for this configuration
   doctor                look at everything it needs, and say what is wrong and what to do
+  backup                write an archive of database, shared settings, configuration and keys, and prove that it restores
+  backups               list the archives, and which of them this program can restore
+  backups verify NAME   restore one into a scratch database and compare
+  backups extract NAME  write its configuration and keys into the empty folder --to DIR
+  restore NAME          put an archive in the place of the database; the old one is kept beside it
+  restore --undo        put back the database that the last restore replaced
   agent                 run a hypervisor node's agent
 
 Options of serve:
@@ -47,6 +53,12 @@ Options of audit:
   --json                verify: for programs
   --from, --to MOMENT   export: only seals with entries of that time, e.g. 2026-01-31 or 2026-01-31T12:00:00Z
   --out FILE            export: a new file; default: standard output
+
+Options of backup, backups and restore (docs/backup.md):
+  --config FILE         as above
+  --key-file FILE       backups, restore: the key of the archive, instead of backup.key_file
+  --unsealed            backups, restore: accept an archive without a seal although there is a key
+  --force               restore: end all sessions at the database first
 
 Options of agent:
   --server URL          the control plane, e.g. http://127.0.0.1:8080

@@ -6,6 +6,7 @@
  */
 import { isAddressRange, isHostAndPort, isWebOrigin } from './address.js';
 import { audit } from './audit.js';
+import { backup } from './backup.js';
 import { cache } from './cache.js';
 import { database } from './database.js';
 import { drs } from './drs.js';
@@ -228,6 +229,7 @@ export const model = {
   deletion,
   audit,
   limits,
+  backup,
 } as const satisfies Readonly<Record<string, Section>>;
 
 type Model = typeof model;

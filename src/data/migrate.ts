@@ -4,6 +4,7 @@
  * so that Prisma's tools agree with us. At an up-to-date database it only reads.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { followCluster } from './feed-epoch.js';
 import { type MigrationSession, type MigrationTarget, openSession } from './migration-session.js';
 import { type Migration, readMigrations } from './migrations.js';
@@ -122,13 +123,33 @@ function position(migrations: readonly Migration[], to: string): number {
   );
 }
 
-async function inTransaction(session: MigrationSession, name: string, work: () => Promise<void>) {
+const TABLE_IN_USE = '55P03';
+/** How often to try while others keep a table, and how long those who waited behind a try get to go by. */
+const TRIES = 8;
+const LET_PASS_MS = 1_000;
+
+async function inTransaction(
+  session: MigrationSession,
+  name: string,
+  work: () => Promise<void>,
+  attempt = 1,
+): Promise<void> {
   await session.script('BEGIN');
   try {
     await work();
     await session.script('COMMIT');
   } catch (error) {
     await session.script('ROLLBACK').catch(() => {});
+    if ((error as { code?: string }).code === TABLE_IN_USE) {
+      if (attempt < TRIES) {
+        await sleep(LET_PASS_MS);
+        return inTransaction(session, name, work, attempt + 1);
+      }
+      throw new MigrationError(
+        `The migration ${name} did not begin: for ${TRIES} tries a long transaction kept a table that it changes (a backup, say). Nothing was changed; try again when that is over.`,
+        { cause: error },
+      );
+    }
     const reason = error instanceof Error ? error.message : String(error);
     throw new MigrationError(`The migration ${name} failed and was undone: ${reason}`, {
       cause: error,

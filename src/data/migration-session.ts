@@ -21,8 +21,11 @@ export interface MigrationSession {
 const LOCK = 72_707_369;
 const LOCK_WAIT_MS = 60_000;
 const LOCK_POLL_MS = 100;
-/** A migration waits this long for a table somebody uses, and holds up everybody behind it meanwhile. */
-const TABLE_LOCK_TIMEOUT = '15s';
+/**
+ * A migration waits this long for a table that somebody uses, and holds up everybody behind it meanwhile: shorter than statements of an
+ * older version that still serves wait (`database.lock_timeout`), so those come through late and do not fail. Then it lets them pass, and tries again.
+ */
+const TABLE_LOCK_TIMEOUT = '2s';
 
 function embedded(database: PGlite): MigrationSession {
   return {

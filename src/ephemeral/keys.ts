@@ -27,6 +27,9 @@ export const ephemeralKeys = {
   consoleTicket: (hash: string) => `console:${hash}`,
 } as const;
 
+/** Keys that speak of rows of the database, as patterns: void when another database takes its place. */
+export const ofTheDatabase = ['session:*', 'cache:api:*', 'console:*'] as const;
+
 export const ephemeralChannels = {
   /** Hints that objects changed: JSON `ChangeHint[]`. */
   changes: 'quantix:changes',
