@@ -90,9 +90,12 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
   const isShared = () => config.mode === 'dev' || (ephemeral.kind === 'redis' && settling.settled);
   const generations = openGenerations({ ephemeral, metrics, log, isShared });
   forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
-  const stopRaising = data.onWrite(async (tables) => {
-    await generations.raise(typesOfTables(tables));
-    await settling.othersKnow();
+  const stopRaising = data.onWrite({
+    writing: (tables) => generations.unsettle(typesOfTables(tables)),
+    async written(tables) {
+      await generations.settle(typesOfTables(tables));
+      await settling.othersKnow();
+    },
   });
   const audit = openAuditBacklog({ data, log, metrics });
   const services: Services = {

@@ -4,6 +4,8 @@
  * - A mark is random and never comes back. A counter would: it expires or is evicted, begins again, and meets an old answer.
  * - Whoever wants to keep what it reads takes the marks before it reads. A mark that is missing is made then.
  * - Replaced after the commit and before anybody hears of it, see `onWrite` in data/client.ts: no writer can forget it.
+ * - Just before the commit the mark is made an unsettled one, under which nothing is kept or used: whoever dies in its commit, or
+ *   is cut off, cannot leave a mark behind that speaks for what was before. It lives until that is certainly in the change feed.
  */
 
 import type { Ephemeral } from '../ephemeral/ephemeral.js';
@@ -12,13 +14,24 @@ import { newId } from '../ids.js';
 import type { Logger } from '../log.js';
 import type { Metrics } from './metrics.js';
 
-async function replace(ephemeral: Ephemeral, type: string): Promise<string> {
-  const mark = newId();
-  await ephemeral.set(ephemeralKeys.generation(type), mark, ephemeralTtlMs.generation);
-  return mark;
-}
+/** What an unsettled mark begins with, and no other. */
+const UNSETTLED = '?';
+/** In place of an unsettled mark one that is nobody's and does not come again: what is kept under it is not found. */
+const usable = (mark: string | null): string =>
+  mark === null || mark.startsWith(UNSETTLED) ? newId() : mark;
+
+const setMark = (ephemeral: Ephemeral, type: string, settled: boolean): Promise<void> =>
+  ephemeral.set(
+    ephemeralKeys.generation(type),
+    settled ? newId() : `${UNSETTLED}${newId()}`,
+    settled ? ephemeralTtlMs.generation : ephemeralTtlMs.unsettledGeneration,
+  );
 
 export interface Generations {
+  /** Before a commit; `settle` must follow. Never rejects: without Redis nothing is kept anyway. */
+  unsettle(types: ReadonlySet<string>): Promise<void>;
+  /** After it: as `raise`. */
+  settle(types: ReadonlySet<string>): Promise<void>;
   /** Never rejects. What could not be replaced is tried again until it is. */
   raise(types: ReadonlySet<string>): Promise<void>;
   /**
@@ -51,15 +64,36 @@ export function openGenerations({
 }: GenerationsOptions): Generations {
   const owed = new Set<string>();
   /** Of marks that are missing: those who find so at the same time are to get the same. */
-  const making = new Map<string, Promise<string>>();
+  const making = new Map<string, Promise<string | null>>();
+  /** How many commits of this process are under way, by type. */
+  const committing = new Map<string, number>();
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
+
+  async function unsettle(types: ReadonlySet<string>): Promise<void> {
+    for (const type of types) committing.set(type, (committing.get(type) ?? 0) + 1);
+    // In one process nobody is left to be told when it dies.
+    if (ephemeral.kind !== 'redis') return;
+    await Promise.all([...types].map((type) => setMark(ephemeral, type, false))).catch(
+      (err: unknown) => log.warn({ err }, 'cached answers cannot be told of a coming change'),
+    );
+  }
+
+  async function settle(types: ReadonlySet<string>): Promise<void> {
+    for (const type of types) {
+      const others = (committing.get(type) ?? 1) - 1;
+      if (others > 0) committing.set(type, others);
+      else committing.delete(type);
+    }
+    await raise(types);
+  }
 
   async function raise(types: ReadonlySet<string>): Promise<void> {
     if (types.size === 0) return;
     const all = new Set([...types, ...owed]);
     try {
-      await Promise.all([...all].map((type) => replace(ephemeral, type)));
+      // Another commit may be under way: its writer settles it.
+      await Promise.all([...all].map((type) => setMark(ephemeral, type, !committing.has(type))));
       for (const type of all) owed.delete(type);
     } catch (err) {
       for (const type of all) owed.add(type);
@@ -76,15 +110,25 @@ export function openGenerations({
     }
   }
 
-  function make(type: string): Promise<string> {
+  /** Somebody else may be quicker, and may be about to commit: theirs counts. */
+  async function makeAnew(type: string): Promise<string | null> {
+    const key = ephemeralKeys.generation(type);
+    const mark = newId();
+    const made = await ephemeral.claim(key, mark, ephemeralTtlMs.generation);
+    return made ? mark : ephemeral.get(key);
+  }
+
+  function make(type: string): Promise<string | null> {
     const known = making.get(type);
     if (known) return known;
-    const made = replace(ephemeral, type).finally(() => making.delete(type));
+    const made = makeAnew(type).finally(() => making.delete(type));
     making.set(type, made);
     return made;
   }
 
   return {
+    unsettle,
+    settle,
     raise,
     get shared() {
       return isShared();
@@ -97,7 +141,7 @@ export function openGenerations({
       const values = found.slice(types.length);
       if (owed.size > 0) return { marks: null, values };
       const marks = await Promise.all(types.map((type, i) => found[i] ?? make(type)));
-      return { marks, values };
+      return { marks: marks.map(usable), values };
     },
     close() {
       closed = true;

@@ -28,8 +28,13 @@ export interface PoolState {
 /** Called after each statement, also after a failed one. `durationMs` includes waiting for a connection. */
 export type StatementListener = (sql: string, durationMs: number) => void;
 
-/** Called with the names of the tables after they were written, and waited for before the writer hears of it. Must not reject. */
-export type WriteListener = (tables: ReadonlySet<string>) => Promise<void>;
+/** Told of the tables that a commit writes, and waited for. Must not reject. */
+export interface WriteListener {
+  /** Just before the commit; `written` follows, whatever comes of it, unless the process ends. */
+  writing?(tables: ReadonlySet<string>): Promise<void>;
+  /** After it, and before the writer hears of it. */
+  written(tables: ReadonlySet<string>): Promise<void>;
+}
 
 export interface Data {
   readonly kind: 'postgres' | 'memory';
@@ -56,7 +61,7 @@ export interface Data {
   /** Calls `listener` for each statement until the returned function is called. For tests and metrics. */
   onStatement(listener: StatementListener): () => void;
   /**
-   * Calls `listener` after every commit, whoever wrote, until the returned function is called: also when it is not known whether
+   * Tells `listener` of every commit, whoever wrote, until the returned function is called: also when it is not known whether
    * the commit came through. Tables that follow by their foreign keys are named, too. A statement that says UNSEEN is left out.
    */
   onWrite(listener: WriteListener): () => void;

@@ -48,10 +48,16 @@ export class StatementLog {
     return () => this.#writeListeners.delete(listener);
   }
 
+  /** To be waited for before these tables are written. */
+  async writing(tables: ReadonlySet<string>): Promise<void> {
+    if (tables.size === 0) return;
+    await Promise.all([...this.#writeListeners].map((listener) => listener.writing?.(tables)));
+  }
+
   /** To be waited for before anybody hears that these tables were written. */
   async written(tables: ReadonlySet<string>): Promise<void> {
     if (tables.size === 0) return;
-    await Promise.all([...this.#writeListeners].map((listener) => listener(tables)));
+    await Promise.all([...this.#writeListeners].map((listener) => listener.written(tables)));
   }
 
   /**
@@ -128,6 +134,7 @@ function watchTransaction(inner: Transaction, log: StatementLog): Transaction {
     async executeRaw(query) {
       if (failure === undefined || !isCommit(query)) {
         committing = isCommit(query);
+        if (committing) await log.writing(tables);
         return send(query, 'executeRaw');
       }
       // Prisma only frees the connection after this, so it must not be left inside the failed transaction.
@@ -143,6 +150,7 @@ function watchTransaction(inner: Transaction, log: StatementLog): Transaction {
       }
       if (failure === undefined) {
         try {
+          await log.writing(tables);
           await log.run('COMMIT', () => inner.commit());
         } finally {
           await log.written(tables);
@@ -190,10 +198,12 @@ function watchAdapter(inner: Adapter, log: StatementLog): Adapter {
   const read = (query: Query) => log.run(query.sql, () => inner.queryRaw(query));
   /** A statement that is a transaction of its own. After a failure it is not known whether it came through. */
   async function write<T>(query: Query, send: (query: Query) => Promise<T>): Promise<T> {
+    const tables = tablesWritten(query.sql);
     try {
+      await log.writing(tables);
       return await send(query);
     } finally {
-      await log.written(tablesWritten(query.sql));
+      await log.written(tables);
     }
   }
   const watched: Adapter = {

@@ -40,6 +40,8 @@ export interface Ephemeral {
   getMany(keys: readonly string[]): Promise<(string | null)[]>;
   /** Keeps `value` for `ttlMs` milliseconds at the most. */
   set(key: string, value: string, ttlMs: number): Promise<void>;
+  /** As `set`, if there is no such key: true for the one who came first. Rejects when that cannot be known. */
+  claim(key: string, value: string, ttlMs: number): Promise<boolean>;
   /** True when there was something to delete. */
   delete(key: string): Promise<boolean>;
   /** Adds one, or what `spending` says; a new key starts at nothing and lives for `ttlMs` from then on. Whoever counts, each sees its own step. */

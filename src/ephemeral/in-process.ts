@@ -34,6 +34,11 @@ export function openInProcessEphemeral(monotonic?: () => number): Ephemeral {
     async set(key, value, ttlMs) {
       values.set(key, value, { ttl: ttlMs });
     },
+    async claim(key, value, ttlMs) {
+      if (values.get(key) !== undefined) return false;
+      values.set(key, value, { ttl: ttlMs });
+      return true;
+    },
     async delete(key) {
       const wasThere = values.get(key) !== undefined; // the map alone would also count what has expired
       values.delete(key);

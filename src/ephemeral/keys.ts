@@ -5,6 +5,8 @@ export const ephemeralKeys = {
   apiCache: (hash: string) => `cache:api:${hash}`,
   /** Another one after every committed change to an object of `type`; cached answers carry those they were made under. */
   generation: (type: string) => `cache:api:generation:${type}`,
+  /** Somebody is finding the answer that will be kept under this `hash`. */
+  flight: (hash: string) => `cache:api:flight:${hash}`,
   /** `id`: the token's id, never the token itself. */
   session: (id: string) => `session:${id}`,
   nodeMetrics: (nodeId: string) => `metrics:node:${nodeId}`,
@@ -43,11 +45,15 @@ export const ephemeralTtlMs = {
   apiCache: 60_000,
   signInLimit: 60 * 60_000,
   signInKnown: 30 * 24 * 60 * 60_000,
+  /** Of a claim whose owner died: until then others wait for a moment, in vain. */
+  flight: 5_000,
   nodeMetrics: 30_000,
   rateLimit: 60_000,
   consoleTicket: 60_000,
   /** A generation that has gone makes what was kept under it stale: longer than answers are kept, or they would be kept in vain. */
   generation: 10 * 60_000,
+  /** Of a commit: long enough for it to be in the change feed, and for that to be read everywhere, should its writer die. */
+  unsettledGeneration: 10_000,
 } as const;
 
 /** Whether a message is still of use to others after an outage. */

@@ -164,6 +164,7 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
           if (TOLD.has(outageRule(key))) outbox.set(key, value, ttlMs);
         },
       ),
+    claim: (key, value, ttlMs) => or('claim', () => store.claim(key, value, ttlMs), unknown),
     delete: (key) =>
       or(
         'delete',

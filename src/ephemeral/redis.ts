@@ -76,6 +76,8 @@ export function openRedis(options: RedisOptions, events: RedisEvents) {
     set: async (key: string, value: string, ttlMs: number): Promise<void> => {
       await sure(commands.set(key, value, 'PX', lifetime(ttlMs)));
     },
+    claim: async (key: string, value: string, ttlMs: number): Promise<boolean> =>
+      (await sure(commands.set(key, value, 'PX', lifetime(ttlMs), 'NX'))) !== null,
     delete: async (key: string) => (await sure(commands.del(key))) > 0,
     count: async (key: string, ttlMs: number, spending?: Spending): Promise<Counted> => {
       const { by = 1, most = '' } = spending ?? {};

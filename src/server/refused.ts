@@ -12,7 +12,7 @@ import { type Caller, entry } from '../core/audit.js';
 import type { Command } from '../core/command.js';
 import type { Call, Services } from '../core/context.js';
 import { auditFailure } from '../core/refusals.js';
-import { isAgentToken } from '../core/tokens.js';
+import { kindOfToken, type TokenKind } from '../core/tokens.js';
 import {
   REQUEST_ERROR_CODES,
   RequestError,
@@ -30,8 +30,11 @@ const MESSAGE = 'The token is not valid, has expired or was ended.';
  * One that is shown again and again, from one address, is told once a minute with its number.
  */
 export function auditBadToken(services: Services, token: string, asker: Asker): void {
-  const { sessionKey, audit } = services;
-  const fingerprint = createHmac('sha256', sessionKey).update(token).digest('hex').slice(0, 16);
+  const { sessionKeys, audit } = services;
+  const fingerprint = createHmac('sha256', sessionKeys.newest.bytes)
+    .update(token)
+    .digest('hex')
+    .slice(0, 16);
   const subject = { type: 'Credential', id: null, name: fingerprint, projectId: null };
   const details = {
     error: { code: 'UNAUTHENTICATED', message: MESSAGE },
@@ -42,9 +45,16 @@ export function auditBadToken(services: Services, token: string, asker: Asker): 
   audit.tally(`token ${fingerprint} ${asker.ipAddress}`, made);
 }
 
+const KINDS = {
+  agent: 'AGENT_TOKEN',
+  script: 'API_TOKEN',
+  enrolment: 'ENROLMENT_TOKEN',
+} as const satisfies Record<TokenKind, string>;
+
 /** What the token says of itself, which nobody has verified; only what has the form of our ids. */
 function claimedBy(token: string): object {
-  if (isAgentToken(token)) return { kind: 'AGENT_TOKEN' };
+  const kind = kindOfToken(token);
+  if (kind) return { kind: KINDS[kind] };
   try {
     const { sub = '', jti = '' } = decodeJwt(token);
     const claimed = { userId: sub, sessionId: jti };

@@ -144,7 +144,6 @@ const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   create: 'action',
   register: 'action',
   issue: 'action',
-  revoke: 'action',
   enrol: 'action',
   login: 'action',
   logout: 'action',

@@ -47,6 +47,18 @@ export function ephemeralContract(name: string, open: () => Promise<Clients>): v
         expect(await one.get(key)).toBe('second');
       });
 
+      it('is claimed by one of those who ask at once, until it expires or is deleted', async () => {
+        const key = fresh();
+        const claims = [one, other, one].map((client, i) => client.claim(key, `${i}`, LONG_MS));
+        const won = await Promise.all(claims);
+        expect(won.filter(Boolean)).toEqual([true]);
+        expect(await other.get(key)).toBe(String(won.indexOf(true)));
+        await one.delete(key);
+        expect(await other.claim(key, 'again', SHORT_MS)).toBe(true);
+        await shortLifetimeEnds();
+        expect(await one.claim(key, 'once more', LONG_MS)).toBe(true);
+      });
+
       it.each([
         ['empty', ''],
         ['beyond ASCII', 'données 🚀\n\u0000'],

@@ -16,26 +16,42 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
 
   const cluster = (name: string) => ({ data: { id: crypto.randomUUID(), name } });
 
-  /** What is told while `work` runs, and whether `work` had ended when the listener was done. */
+  /** What is told while `work` runs, and whether one of the two was told at the wrong time. */
   async function told(work: () => Promise<unknown>) {
     const tables: string[][] = [];
+    const before: string[][] = [];
     let early = false;
     let done = false;
-    const stop = data.onWrite(async (written) => {
-      await new Promise((resolve) => setImmediate(resolve));
-      early ||= done;
-      tables.push([...written].sort());
+    const stop = data.onWrite({
+      async writing(names) {
+        before.push([...names].sort());
+        early ||= before.length !== tables.length + 1;
+      },
+      async written(names) {
+        await new Promise((resolve) => setImmediate(resolve));
+        early ||= done;
+        tables.push([...names].sort());
+      },
     });
     await work().catch(() => undefined);
     done = true;
     stop();
+    expect(before).toEqual(tables);
     return { tables, early };
   }
 
   it('a transaction is told of once, when it is committed, with all that it wrote', async () => {
     let seen = 0;
-    const stop = data.onWrite(async () => {
-      seen = await data.db.cluster.count({ where: { name: `${on}-a` } });
+    let seenBefore = 0;
+    const stop = data.onWrite({
+      async writing() {
+        // In memory there is one connection, and the transaction has it.
+        if (on === 'postgres')
+          seenBefore = await data.db.cluster.count({ where: { name: `${on}-a` } });
+      },
+      async written() {
+        seen = await data.db.cluster.count({ where: { name: `${on}-a` } });
+      },
     });
     const { tables, early } = await told(() =>
       data.transaction(async (tx) => {
@@ -48,10 +64,11 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
       }),
     );
     stop();
-    expect({ tables, early, seen }).toEqual({
+    expect({ tables, early, seen, seenBefore }).toEqual({
       tables: [['clusters', 'projects']],
       early: false,
       seen: 1,
+      seenBefore: 0,
     });
   });
 

@@ -46,6 +46,7 @@ export const createApiToken = defineCommand({
     expiresAt: optional(z.date()),
   }),
   errors: [NotFoundError],
+  unlocked: 'the own row in the users table is held in the transaction',
   label: (input) => input.name,
   async run({ tx, viewer, now, newId, services }, input) {
     const { userId } = viewer;

@@ -34,6 +34,7 @@ export const enrolHypervisorNode = defineCommand({
   input,
   label: (fields) => fields.hostname,
   errors: [EnrolmentRefusedError, AlreadyExistsError, InvalidStateError],
+  unlocked: 'the row of the enrolment token is held in the transaction, and new nodes need no etcd',
   async run({ tx, now, newId }, { token: presented, instanceKey, labels = {}, ...fields }) {
     const enrolment = await holdToken(tx, hashToken(presented), now);
     const keyHash = hashToken(instanceKey);

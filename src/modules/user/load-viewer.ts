@@ -42,7 +42,9 @@ export async function loadUser(
     where: { id: sessionId, userId, expiresAt: { gt: clock.now() }, user: { enabled: true } },
     select: { user: { select: USER } },
   });
-  return session && { ...userOf(session.user), mustChangePassword: session.user.mustChangePassword };
+  return (
+    session && { ...userOf(session.user), mustChangePassword: session.user.mustChangePassword }
+  );
 }
 
 const counting = (tokenHash: string, now: Date) => ({

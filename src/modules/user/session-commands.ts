@@ -39,7 +39,8 @@ export const changePassword = defineCommand({
   input: z.object({ currentPassword: givenPassword, newPassword }),
   label: () => '',
   errors: [InvalidCredentialsError, TooManyAttemptsError],
-  unlocked: 'conditional statements on the own rows: of two at once the second meets another password',
+  unlocked:
+    'conditional statements on the own rows: of two at once the second meets another password',
   async prepare({ services, viewer, ipAddress }, input) {
     const user =
       viewer?.userId &&

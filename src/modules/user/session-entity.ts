@@ -10,7 +10,7 @@ export const SessionEntity = defineEntity({
   type: 'Session',
   model: 'session',
   label: 'id',
-  visibility: owned('userId'),
+  visibility: owned('userId', 'user:read'),
   projectColumn: null,
 });
 

@@ -12,6 +12,7 @@ import { stableStringify } from '../../core/json.js';
 import { type CacheableDocument, documentFinder } from '../cache/document.js';
 import { type Entry, entryKey, readEntry, variablesText, writeEntry } from '../cache/entry.js';
 import { type Flight, Flights } from '../cache/flights.js';
+import { claimOrFind } from '../cache/flights-elsewhere.js';
 import { type Answer, answer, directives, mayAsk } from '../cache/request.js';
 import { factsOf } from '../request.js';
 import type { ServerContext } from '../yoga.js';
@@ -42,6 +43,8 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
     generations.shared &&
     (config.mode === 'dev' || services.data.persistent);
 
+  const isKept = (data: string): boolean => Buffer.byteLength(data) <= config.cache.maxEntryBytes;
+
   /** Settings that answers depend on. */
   const settings = (): string => {
     const { placement, limits, deletion } = config;
@@ -68,18 +71,19 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
     const fresh = directives(request).has('no-cache');
     const note = (marks: string, flight?: Flight): void => {
       misses.set(request, { key, marks, at: clock.now().getTime(), flight });
-      if (flight) request.signal.addEventListener('abort', () => flight.land(null), { once: true });
+    };
+    const look = async () => {
+      const { marks, values } = await generations.read(document.types, [key]);
+      return { marks: marks?.join(), entry: readEntry(values[0] ?? null) };
     };
     for (let waits = 0; ; waits += 1) {
-      const read = await generations.read(document.types, [key]);
-      const marks = read.marks?.join();
+      const { marks, entry } = await look();
       if (marks === undefined) return null;
       if (fresh) {
         count('bypass');
         note(marks);
         return null;
       }
-      const entry = readEntry(read.values[0] ?? null);
       const now = clock.now().getTime();
       if (entry?.marks === marks && now - entry.at <= longest(config.cache.ttlMs)) {
         count('hit');
@@ -88,8 +92,26 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
       const flightKey = `${key} ${marks}`;
       const flight = flights.find(flightKey);
       if (!flight || waits === WAITS) {
+        const own = flights.begin(flightKey, requestTimeoutMs);
+        if (own) {
+          request.signal.addEventListener('abort', () => own.land(null), { once: true });
+          const peek = async () => {
+            const seen = await look();
+            return seen.marks !== marks || seen.entry?.marks === marks ? seen : undefined;
+          };
+          const found = await claimOrFind(services, flightKey, own, request.signal, peek, isKept);
+          if (found?.marks === marks && found.entry) {
+            own.land(found.entry.data);
+            count('shared');
+            return found.entry;
+          }
+          if (found) {
+            own.land(null); // something was changed meanwhile
+            continue;
+          }
+        }
         count('miss');
-        note(marks, flights.begin(flightKey, requestTimeoutMs));
+        note(marks, own);
         return null;
       }
       const data = await flight.landed;
@@ -103,8 +125,8 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
 
   function keep({ key, marks, at, flight }: Miss, data: string): void {
     flight?.land(data);
-    const { ttlMs, maxEntryBytes } = config.cache;
-    if (Buffer.byteLength(data) > maxEntryBytes) return;
+    if (!isKept(data)) return;
+    const { ttlMs } = config.cache;
     ephemeral
       .set(key, writeEntry({ marks, at, data }), Math.round(ttlMs * (0.9 + Math.random() / 5)))
       .catch((err: unknown) => log.warn({ err }, 'an answer could not be kept'));

@@ -1,0 +1,137 @@
+/** The response cache of two instances on one PostgreSQL and one Redis: one execution for both, and nothing stale after a crash. */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Data } from '../../src/data/client.js';
+import { openData } from '../../src/data/open.js';
+import { ephemeralKeys, ephemeralTtlMs } from '../../src/ephemeral/keys.js';
+import { createLogger } from '../../src/log.js';
+import { type Forwarder, forward } from '../e2e/forward.js';
+import { createTestApp, postgresConfig, type TestApp } from '../support/app.js';
+import { ask } from '../support/caching.js';
+import type { Client } from '../support/client.js';
+import { mutate } from '../support/mutations.js';
+import { redisOptions } from '../support/redis-config.js';
+import { freePorts } from '../support/services/ports.js';
+import { type RedisHandle, startRedis } from '../support/services/redis.js';
+import { until } from '../support/until.js';
+
+const CLUSTERS = '{ clusters { nodes { id description } } }';
+
+let redis: RedisHandle;
+/** Between the first instance and Redis. */
+let cable: Forwarder;
+let datas: Data[];
+let here: TestApp;
+let there: TestApp;
+let writer: Client;
+let reader: Client;
+let cluster: string;
+
+beforeAll(async () => {
+  const [server, config, [port = 0]] = await Promise.all([
+    startRedis(),
+    postgresConfig(),
+    freePorts(1),
+  ]);
+  redis = server;
+  cable = await forward(port, redis);
+  const log = createLogger({ level: 'silent' });
+  datas = [await openData(config, log), await openData(config, log)];
+  const open = (data: Data | undefined, to: Pick<RedisHandle, 'host' | 'port' | 'password'>) =>
+    createTestApp({
+      data: data as Data,
+      config: { mode: 'production', redis: redisOptions(to), auth: { jwtSecret: 'x'.repeat(32) } },
+    });
+  here = await open(datas[0], { ...redis, host: redis.host, port, password: redis.password });
+  there = await open(datas[1], redis);
+  await here.seed.user('ADMIN', { username: 'ada' });
+  writer = await here.signIn('ada');
+  reader = there.withToken(writer.token ?? '');
+  cluster = (await here.seed.cluster()).id;
+}, 120_000);
+afterAll(async () => {
+  await cable?.close();
+  await Promise.all([here, there].map((app) => app?.stop()));
+  await Promise.all((datas ?? []).map((data) => data.close()));
+  await redis?.dispose();
+});
+
+const describing = (client: Client, description: string) =>
+  mutate(client, 'updateCluster', { id: cluster, description });
+const seen = async (client: Client) => {
+  const { data, cache, errors } = await ask(client, CLUSTERS);
+  expect(errors).toEqual([]);
+  const { clusters } = data as { clusters: { nodes: { description: string }[] } };
+  return { description: clusters.nodes[0]?.description, hit: cache?.hit };
+};
+
+/** How often the clusters are read from PostgreSQL, by either instance, while `work` runs. */
+async function readings(work: () => Promise<unknown>): Promise<number> {
+  let count = 0;
+  const stops = datas.map((data) =>
+    data.onStatement((sql) => {
+      if (/FROM "public"."clusters"/.test(sql)) count += 1;
+    }),
+  );
+  await work();
+  for (const stop of stops) stop();
+  return count;
+}
+
+describe('many who ask two instances the same at once', () => {
+  it('cause one execution, and all get its answer', async () => {
+    await describing(writer, 'crowded');
+    await Promise.all([writer, reader].map((client) => ask(client, '{ viewer { __typename } }')));
+    const count = await readings(async () => {
+      const crowd = Array.from({ length: 20 }, (_, i) => seen(i % 2 ? writer : reader));
+      for (const answer of await Promise.all(crowd)) expect(answer.description).toBe('crowded');
+    });
+    expect(count).toBe(1);
+  });
+
+  it('are answered all the same when the one who began it has died', async () => {
+    await describing(writer, 'orphaned');
+    const { ephemeral } = there.app.services;
+    const claimed = ephemeral.claim.bind(here.app.services.ephemeral);
+    // Everything is claimed by somebody who never answers.
+    ephemeral.claim = async (key, value, ttlMs) => {
+      if (!key.startsWith('cache:api:flight:')) return claimed(key, value, ttlMs);
+      await claimed(key, 'dead', ttlMs);
+      return claimed(key, value, ttlMs);
+    };
+    try {
+      expect(await seen(reader)).toEqual({ description: 'orphaned', hit: false });
+    } finally {
+      ephemeral.claim = claimed;
+    }
+  });
+});
+
+describe('a writer that is gone between its COMMIT and the marks of the cache', () => {
+  it('leaves no answer that shows what was before, and keeps nothing from being kept for long', async () => {
+    await describing(writer, 'before');
+    await seen(reader);
+    expect(await seen(reader)).toEqual({ description: 'before', hit: true });
+    let cut: Promise<void> | undefined;
+    const stop = (datas[0] as Data).onStatement((sql) => {
+      if (sql === 'COMMIT') cut ??= cable.close();
+    });
+    const writing = describing(writer, 'after');
+    await until('it is committed, and the writer cut off', async () => {
+      const rows = await (datas[1] as Data).db.cluster.findMany();
+      return cut !== undefined && rows.some(({ description }) => description === 'after');
+    });
+    // Nobody has told this instance, and no follower of the change feed runs in this test.
+    expect(await seen(reader)).toEqual({ description: 'after', hit: false });
+    expect((await seen(reader)).hit).toBe(false);
+    const client = new Redis({ ...redis });
+    const { generation } = ephemeralKeys;
+    const left = await client.pttl(generation('Cluster'));
+    client.disconnect();
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(ephemeralTtlMs.unsettledGeneration);
+    await writing;
+    stop();
+    await cut;
+  });
+});
