@@ -13,6 +13,7 @@ import {
   nodeTypes,
   rootLists,
   rootSingles,
+  tellingOf,
   toMany,
   toOne,
 } from '../support/schema-walk.js';
@@ -66,7 +67,7 @@ type Node = { readonly id: string } & Readonly<Record<string, unknown>>;
 /** All that an object says of itself, and of everything that hangs on it. */
 function everythingOf(type: string): string {
   const one = toOne(type).map((r) => `${r.field} { ${leaves(r.type)} }`);
-  const many = toMany(type).map(
+  const many = [...toMany(type), ...tellingOf(type)].map(
     (r) =>
       `${r.field}(first: 100) { totalCount nodes { ${leaves(r.type)} } edges { node { id } } }`,
   );
@@ -84,7 +85,10 @@ async function readNode(client: Client, id: string): Promise<Node | null> {
 /** The ids at the ends of all relations of an object, with the connections that they were on. */
 function endsOf(node: Node): { ids: string[]; lists: { field: string; list: Nested }[] } {
   const type = typeOf(node.id);
-  const lists = toMany(type).map(({ field }) => ({ field, list: node[field] as Nested }));
+  const lists = [...toMany(type), ...tellingOf(type)].map(({ field }) => ({
+    field,
+    list: node[field] as Nested,
+  }));
   const one = toOne(type).flatMap(({ field }) => (node[field] as Node | null)?.id ?? []);
   return { ids: [...one, ...lists.flatMap(({ list }) => list.nodes.map(({ id }) => id))], lists };
 }

@@ -277,6 +277,9 @@ export async function populate({ db }: Data): Promise<Populated> {
     projectId: i % 5 ? project(0) : null,
     status: one(enums.AuditStatus, i),
     requestId: `request-${i % 3}`,
+    ipAddress: i % 4 ? `192.0.2.${i % 3}` : null,
+    credentialKind: one(enums.AuditCredentialKind, i),
+    credentialId: `credential-${i % 2}`,
     createdAt: moment(i),
   }));
 
