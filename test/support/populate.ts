@@ -313,7 +313,9 @@ export async function populate({ db }: Data): Promise<Populated> {
   await db.task.createMany({ data: tasks });
   await db.alert.createMany({ data: alerts });
   await db.drsRecommendation.createMany({ data: recommendations });
-  await db.auditEntry.createMany({ data: audit });
+  await db.auditEntry.createMany({
+    data: audit.map((entry) => ({ ...entry, actorId: entry.userId })),
+  });
 
   const ids = (type: string, list: readonly { id: string }[]) =>
     [type, list.map(({ id }) => encodeGlobalId(type, id))] as const;
