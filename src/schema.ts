@@ -41,6 +41,7 @@ import './modules/audit/schema.js';
 import './modules/change-feed/schema.js';
 import './modules/server-info/schema.js';
 import './modules/system-config/schema.js';
+import './modules/audit/history-schema.js'; // behind all others: it adds to every type
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { builder } from './graphql/builder.js';
 

@@ -13,7 +13,7 @@ export function auditSealer(): Controller {
   let pending: Horizon | null = null;
   return {
     name: 'audit-seal',
-    intervalMs: 2_000,
+    intervalMs: 10_000, // a seal each time that something was written: not more of them than that
     async run(services, stillLeading) {
       const { data, term, log } = services;
       pending ??= await readHorizon(data.db);

@@ -48,7 +48,8 @@ export async function* auditRecords(
 ): AsyncGenerator<AuditRecord> {
   const before = await sealBefore(db, from);
   let number = before?.number ?? 0n;
-  let position = before?.toSeq ?? 0n;
+  // From the least there can be: nothing of ours is below 1, and what somebody put there must be seen.
+  let position = before?.toSeq ?? -END;
   for (;;) {
     const [seal] = await readSeals(db, number, 1);
     if (!seal) break;

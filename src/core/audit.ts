@@ -132,6 +132,13 @@ export function entry(
   };
 }
 
+/** The task of this object that was begun, moved on or ended along with its change. */
+function taskOf({ id }: Change, changes: readonly Change[]): string | undefined {
+  const isOfIt = ({ type, before, after }: Change): boolean =>
+    type === 'Task' && ((after ?? before ?? {}) as Row).resourceId === id;
+  return changes.find(isOfIt)?.id;
+}
+
 /** The id of the entry that tells of each change; a derived one has none. */
 export type EntryIds = ReadonlyMap<Change, string>;
 
@@ -165,7 +172,8 @@ export async function writeAudits(
     const entries = changes
       .filter((change) => !change.derived)
       .map((change) => {
-        const details = difference(change.before, change.after);
+        const task = taskOf(change, changes);
+        const details = { ...difference(change.before, change.after), ...(task ? { task } : {}) };
         const made = entry(call, action, subjectOf(change), 'SUCCEEDED', details, actor);
         ids.set(change, made.id);
         return { ...made, ...audiences.get(change) };

@@ -4,6 +4,7 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { PageInfoShape } from '@pothos/plugin-relay';
 import DataLoader from 'dataloader';
 import type { GraphQLResolveInfo } from 'graphql';
+import { fewAtOnce } from '../core/at-once.js';
 import { delegateOf, type Entity, entityCalled } from '../core/entity.js';
 import { stableStringify } from '../core/json.js';
 import { UnauthenticatedError } from '../errors.js';
@@ -113,48 +114,107 @@ export function rootList(name: string, list: List, description: string): void {
         type: list.entity.type as never,
         description,
         args: refs.args(t),
-        resolve: (_root, args, context, info) => {
-          const { plan, scope } = planFor(list, args as Args, context);
-          const query = queryFromInfo({
-            context,
-            info,
-            typeName: list.entity.type,
-            paths: NODE_PATHS,
-            select: { id: true, [plan.column]: true },
-          });
-          const delegate = delegateOf(context.prisma, list.entity.model);
-          const rows = once(() =>
-            delegate.findMany({
-              ...query,
-              where: { AND: [scope, plan.where] },
-              orderBy: plan.orderBy,
-              take: plan.take,
-            }),
-          );
-          const isBehind: Probe = async (behind) =>
-            (await delegate.findFirst({
-              where: { AND: [scope, behind] },
-              select: { id: true },
-            })) !== null;
-          const page = once(async () => makePage(plan, await rows(), isBehind));
-          // Getters: what is not selected is not read.
-          return {
-            get edges() {
-              return page().then((p) => p.edges);
-            },
-            get pageInfo(): Promise<PageInfoShape> {
-              return page().then((p) => p.pageInfo);
-            },
-            get totalCount() {
-              return delegate.count({ where: scope });
-            },
-          } as never;
-        },
+        resolve: (_root, args, context, info) =>
+          readPage(list, args as Args, context, info) as never,
       },
       refs.connection as never,
       refs.edge as never,
     ),
   );
+}
+
+/**
+ * A list that hangs on another object without a relation in the database: `scope` says which rows are the parent's. Always in the list's own order.
+ * Unlike `relationList` it takes statements of its own for each parent; those of one answer take turns, so that a page of parents leaves room for others.
+ */
+export function looseList(
+  // biome-ignore lint/suspicious/noExplicitAny: see relationList
+  t: any,
+  list: List,
+  scope: (parent: Row) => Where,
+  description: string,
+  // biome-ignore lint/suspicious/noExplicitAny: see relationList
+): any {
+  const refs = connectionTypes(list);
+  return t.connection(
+    {
+      type: list.entity.type,
+      description,
+      resolve: (parent: Row, args: PageArgs, context: GraphQLContext, info: GraphQLResolveInfo) =>
+        readPage(list, args, context, info, scope(parent)),
+    },
+    refs.connection,
+    refs.edge,
+  );
+}
+
+function readPage(
+  list: List,
+  args: Args,
+  context: GraphQLContext,
+  info: GraphQLResolveInfo,
+  within?: Where,
+): ConnectionShape {
+  const { plan, scope: seen } = planFor(list, args, context);
+  const scope = within ? { AND: [within, seen] } : seen;
+  const query = queryFromInfo({
+    context,
+    info,
+    typeName: list.entity.type,
+    paths: NODE_PATHS,
+    select: { id: true, [plan.column]: true },
+  });
+  const delegate = delegateOf(context.prisma, list.entity.model);
+  const read = within ? turnsOf(context) : (work: () => Promise<unknown>) => work();
+  const rows = once(
+    () =>
+      read(() =>
+        delegate.findMany({
+          ...query,
+          where: { AND: [scope, plan.where] },
+          orderBy: plan.orderBy,
+          take: plan.take,
+        }),
+      ) as Promise<Row[]>,
+  );
+  const isBehind: Probe = async (behind) =>
+    (await read(() =>
+      delegate.findFirst({ where: { AND: [scope, behind] }, select: { id: true } }),
+    )) !== null;
+  const page = once(async () => makePage(plan, await rows(), isBehind));
+  // Getters: what is not selected is not read.
+  return {
+    get edges() {
+      return page().then((p) => p.edges);
+    },
+    get pageInfo(): Promise<PageInfoShape> {
+      return page().then((p) => p.pageInfo);
+    },
+    get totalCount() {
+      return read(() => delegate.count({ where: scope }));
+    },
+  };
+}
+
+type Work = () => Promise<unknown>;
+const turns = new WeakMap<GraphQLContext, DataLoader<Work, unknown>>();
+
+/** Does what one answer asks for at the same moment a few at a time. */
+function turnsOf(context: GraphQLContext): (work: Work) => Promise<unknown> {
+  const known =
+    turns.get(context) ??
+    new DataLoader<Work, unknown>(
+      async (all) => {
+        const done = new Array<unknown>(all.length);
+        await fewAtOnce(all.length, async (index) => {
+          done[index] = await (all[index] as Work)();
+        });
+        return done;
+      },
+      { cache: false },
+    );
+  turns.set(context, known);
+  return (work) => known.load(work);
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -88,6 +88,32 @@ export function text(column?: string): Filter {
   };
 }
 
+const IPAddressFilter = builder.inputType('IPAddressFilter', {
+  description: 'Conditions on an IP address; all that are given must hold.',
+  fields: (t) => ({
+    eq: t.field({ type: 'IPAddress', description: 'This address.' }),
+    in: t.field({
+      type: ['IPAddress'],
+      description: `One of these addresses, at most ${MAX_LIST}.`,
+    }),
+  }),
+});
+
+/** A column with an address. */
+export function address(column?: string): Filter {
+  return {
+    ...(column ? { column } : {}),
+    type: () => IPAddressFilter,
+    where(name, value: { eq?: string; in?: string[] }, path, about) {
+      const conditions = [
+        value.eq != null && { equals: value.eq },
+        value.in != null && { in: capped(value.in, path) },
+      ];
+      return all(name, conditions, about?.column.nullable);
+    },
+  };
+}
+
 const IdFilter = builder.inputType('IdFilter', {
   description: 'Conditions on a reference.',
   fields: (t) => ({

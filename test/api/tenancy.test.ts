@@ -13,6 +13,7 @@ import {
   nodeTypes,
   rootLists,
   rootSingles,
+  tellingOf,
   toMany,
   toOne,
 } from '../support/schema-walk.js';
@@ -74,7 +75,10 @@ async function readNode(client: Client, id: string): Promise<Node | null> {
 /** The ids at the ends of all relations of an object, with the connections that they were on. */
 function endsOf(node: Node): { ids: string[]; lists: { field: string; list: Nested }[] } {
   const type = typeOf(node.id);
-  const lists = toMany(type).map(({ field }) => ({ field, list: node[field] as Nested }));
+  const lists = [...toMany(type), ...tellingOf(type)].map(({ field }) => ({
+    field,
+    list: node[field] as Nested,
+  }));
   const one = toOne(type).flatMap(({ field }) => (node[field] as Node | null)?.id ?? []);
   return { ids: [...one, ...lists.flatMap(({ list }) => list.nodes.map(({ id }) => id))], lists };
 }

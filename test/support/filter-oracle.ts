@@ -151,6 +151,7 @@ const ranges: Make = (source, rows, name) => {
 const MAKERS: Readonly<Record<string, Make>> = {
   TextFilter: texts,
   IdFilter: references,
+  IPAddressFilter: symbols,
   Boolean: flags,
   IntFilter: ranges,
   BigIntFilter: ranges,

@@ -305,6 +305,9 @@ export async function populate({ db }: Data): Promise<Populated> {
     projectId: i % 5 ? project(0) : null,
     status: one(enums.AuditStatus, i),
     requestId: `request-${i % 3}`,
+    ipAddress: i % 4 ? `192.0.2.${i % 3}` : null,
+    credentialKind: one(enums.AuditCredentialKind, i),
+    credentialId: `credential-${i % 2}`,
     createdAt: moment(i),
   }));
 
@@ -341,7 +344,9 @@ export async function populate({ db }: Data): Promise<Populated> {
   await db.task.createMany({ data: tasks });
   await db.alert.createMany({ data: alerts });
   await db.drsRecommendation.createMany({ data: recommendations });
-  await db.auditEntry.createMany({ data: audit });
+  await db.auditEntry.createMany({
+    data: audit.map((entry) => ({ ...entry, actorId: entry.userId })),
+  });
 
   const ids = (type: string, list: readonly { id: string }[]) =>
     [type, list.map(({ id }) => encodeGlobalId(type, id))] as const;

@@ -107,11 +107,18 @@ export const toOne = (type: string): Relation[] =>
     .filter((field) => isNode(typeOf(field)) && !isListType(getNullableType(field.type)))
     .map((field) => ({ field: field.name, type: typeOf(field).name }));
 
-export const toMany = (type: string): Relation[] =>
+const listsOf = (type: string, declared: boolean): Relation[] =>
   fieldsOf(type).flatMap((field) => {
     const of = listed(field);
-    return of ? [{ field: field.name, type: of }] : [];
+    const isDeclared = field.args.some(({ name }) => name === 'filter');
+    return of && isDeclared === declared ? [{ field: field.name, type: of }] : [];
   });
+
+/** Lists that are made of relations, with filters and orders. */
+export const toMany = (type: string): Relation[] => listsOf(type, true);
+
+/** Lists in one order, made of rows that only tell of the object: its history. */
+export const tellingOf = (type: string): Relation[] => listsOf(type, false);
 
 /** Whether a field is an id, or a list of ids. */
 export function isId(type: string, field: string): boolean {
@@ -142,7 +149,7 @@ function parts(type: GraphQLNamedType): string {
 /** All that an object says of itself, and of everything that hangs on it. */
 export function everythingOf(type: string): string {
   const one = toOne(type).map((r) => `${r.field} { ${leaves(r.type)} }`);
-  const many = toMany(type).map(
+  const many = [...toMany(type), ...tellingOf(type)].map(
     (r) =>
       `${r.field}(first: 100) { totalCount nodes { ${leaves(r.type)} } edges { node { id } } }`,
   );

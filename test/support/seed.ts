@@ -392,7 +392,11 @@ export function createSeed({ db }: Data) {
       const id = newId();
       const action = data.action ?? next('seed.action');
       await db.auditEntry.create({
-        data: { id, username: 'seed', resourceType: 'Project', ...data, action },
+        data: {
+          ...{ id, username: 'seed', resourceType: 'Project', actorId: data.userId ?? null },
+          ...data,
+          action,
+        },
       });
       return made('AuditEntry', id, action);
     },

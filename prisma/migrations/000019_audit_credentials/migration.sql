@@ -14,7 +14,7 @@ ALTER TABLE audit_log ENABLE TRIGGER audit_log_append_only;
 
 CREATE INDEX audit_log_request_id_idx ON audit_log (request_id);
 CREATE INDEX audit_log_action_created_at_idx ON audit_log (action, created_at);
-CREATE INDEX audit_log_actor_id_created_at_idx ON audit_log (actor_id, created_at);
+CREATE INDEX audit_log_username_created_at_idx ON audit_log (username, created_at);
 CREATE INDEX audit_log_ip_address_created_at_idx ON audit_log (ip_address, created_at);
 -- few among many, and the first that are asked for
 CREATE INDEX audit_log_refused_idx ON audit_log (created_at, id) WHERE status <> 'SUCCEEDED';

@@ -138,6 +138,7 @@ export function auditRows(ago: Ago, history: History): Prisma.AuditEntryCreateMa
   return events.map(({ at, by, action, type, id, name, details, ...event }) => ({
     id: demoId('AuditEntry', `${action}/${name}/${by}`),
     userId: userId(by),
+    actorId: userId(by),
     username: by,
     action,
     resourceType: type,

@@ -3,7 +3,7 @@ import { isConfined, isEverywhere, isWithin } from '../../core/authz.js';
 import { defineEntity, permissionsByType, readable, tellingOf } from '../../core/entity.js';
 import * as enums from '../../gen/client/enums.js';
 import { builder } from '../../graphql/builder.js';
-import { oneOf, range, ref, text } from '../../graphql/filters.js';
+import { address, oneOf, range, ref, text } from '../../graphql/filters.js';
 import { declareList } from '../../graphql/list.js';
 import { looseRef } from '../../graphql/loose-ref.js';
 
@@ -40,6 +40,15 @@ export const AuditStatusEnum = builder.enumType('AuditStatus', {
   },
 });
 
+export const AuditCredentialKindEnum = builder.enumType('AuditCredentialKind', {
+  description: 'What somebody shows to prove who they are.',
+  values: {
+    SESSION: { value: enums.AuditCredentialKind.SESSION, description: 'A session, by signing in.' },
+    API_TOKEN: { value: enums.AuditCredentialKind.API_TOKEN, description: "A user's token." },
+    AGENT_TOKEN: { value: enums.AuditCredentialKind.AGENT_TOKEN, description: "A node's token." },
+  },
+});
+
 export const auditEntries = declareList(AuditEntryEntity, {
   filter: {
     action: text(),
@@ -49,6 +58,9 @@ export const auditEntries = declareList(AuditEntryEntity, {
     resourceName: text(),
     username: text(),
     user: ref('userId', 'User'),
+    credentialKind: oneOf('AuditCredentialKind', AuditCredentialKindEnum),
+    credentialId: text(),
+    ipAddress: address(),
     project: ref('projectId', 'Project'),
     requestId: text(),
     createdAt: range(),

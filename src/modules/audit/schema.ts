@@ -5,7 +5,12 @@ import { rootOne } from '../../graphql/fields.js';
 import { looseId } from '../../graphql/loose-ref.js';
 import { UserEntity } from '../user/queries.js';
 import { UserRef } from '../user/schema.js';
-import { AuditEntryEntity, AuditStatusEnum, auditEntries } from './queries.js';
+import {
+  AuditCredentialKindEnum,
+  AuditEntryEntity,
+  AuditStatusEnum,
+  auditEntries,
+} from './queries.js';
 
 export const AuditEntryRef = builder.prismaNode('AuditEntry', {
   id: { field: 'id' },
@@ -42,6 +47,23 @@ export const AuditEntryRef = builder.prismaNode('AuditEntry', {
       UserEntity,
       'Who did it; null when it was no user, when the user is gone, or when it is not visible to you.',
     ),
+    actorId: t.id({
+      nullable: true,
+      description:
+        "Who did it, by the id of the user or of the agent's node, which may be gone by now; null: the control plane itself, or nobody known.",
+      select: { actorId: true, credentialKind: true },
+      resolve: ({ actorId, credentialKind }) =>
+        looseId(credentialKind === 'AGENT_TOKEN' ? 'HypervisorNode' : 'User', actorId),
+    }),
+    credentialKind: t.expose('credentialKind', {
+      type: AuditCredentialKindEnum,
+      nullable: true,
+      description: 'What was shown to prove it; null: nothing, or nothing that counts.',
+    }),
+    credentialId: t.exposeString('credentialId', {
+      nullable: true,
+      description: 'Which session or token that was; never the secret itself.',
+    }),
     ipAddress: t.expose('ipAddress', {
       type: 'IPAddress',
       nullable: true,
