@@ -82,11 +82,11 @@ async function daily(
   }
 }
 
+/** Filled once, and copied for each test. */
+let filled: string;
 beforeAll(async () => {
   names = (await readMigrations()).map(({ name }) => name);
-});
-beforeEach(async () => {
-  database = await sharedPostgres().createDatabase();
+  database = filled = await sharedPostgres().createDatabase();
   await runMigrations(target());
   const data = await openPostgres(
     { ...target(), maxConnections: 3, maxIdleConnections: 1 },
@@ -94,6 +94,14 @@ beforeEach(async () => {
   );
   await seedDemo(data, { now: new Date(), hashPassword: async () => 'hash' });
   await data.close();
+});
+afterAll(() => sharedPostgres().dropDatabase(filled));
+beforeEach(async () => {
+  database = 'postgres';
+  const client = await connect();
+  database = `${filled}_copy`;
+  await client.query(`CREATE DATABASE ${database} TEMPLATE ${filled}`);
+  await client.end();
 });
 afterEach(() => sharedPostgres().dropDatabase(database));
 
