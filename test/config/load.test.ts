@@ -115,6 +115,14 @@ const DEFAULTS: Config = {
     queueWaitMs: 10_000,
     maxQueuedCommands: 1_000,
   },
+  backup: {
+    directory: '/var/backups/quantix-vdc',
+    keepDays: 7,
+    keepCount: 14,
+    key: null,
+    include: ['/etc/quantix-vdc'],
+    tools: '',
+  },
 };
 
 describe('defaults', () => {

@@ -152,6 +152,7 @@ describe('a configuration', () => {
     >;
     delete sections.auth?.jwt_secret;
     delete sections.auth?.encryption_key;
+    delete sections.backup?.key;
     return sections;
   };
 

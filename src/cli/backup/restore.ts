@@ -154,7 +154,7 @@ export async function restoreArchive(
         join(archive.path, PARTS.database),
       );
       await withClient(config.database, fresh, (client) => verifyRestored(client, manifest));
-      say(`Restored beside the present database: ${fresh}; all rows are there.`);
+      say(`Restored into ${fresh}: all rows are there.`);
       // also begins a new epoch of the change feed, as this is another database than the dumped one, and grants the service role its rights
       for (const name of await runMigrations(target)) say(`Migrated: ${name}`);
       await copyPrivileges(server, config.database, present ? database : null, fresh);
@@ -177,7 +177,7 @@ export async function restoreArchive(
       say(
         before === null
           ? `Swapped: there was no database ${database} before.`
-          : `Swapped: the database of before is kept as ${before}.`,
+          : `Swapped: the database of before is kept as ${before}; "qx-controlplane restore --undo" puts it back.`,
       );
     } catch (error) {
       await dropDatabase(server, fresh).catch(() => {}); // after the swap there is none of this name
@@ -231,7 +231,5 @@ async function tellNext({ config, say }: Surroundings, archive: Archive, keys: S
     else if (jwtSecret !== null && texts.has(jwtSecret.trimEnd()))
       say('Keys: those of this machine are those in the archive.');
   }
-  say(
-    'Next: start the control planes, sign in, and look around. "qx-controlplane restore --undo" takes it back.',
-  );
+  say('Next: start the control planes, sign in, and look around.');
 }
