@@ -7,6 +7,7 @@ import { maintenance } from './controllers/maintenance.js';
 import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
 import { settingsAudit } from './controllers/settings-audit.js';
+import { snapshotKeeper } from './controllers/snapshot-keeper.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
 import type { Services } from './core/context.js';
 import { type FeedFollower, followFeed } from './core/feed-follower.js';
@@ -75,6 +76,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
         maintenance,
         retention,
         binKeeper,
+        snapshotKeeper,
         drsExpiry,
         settingsAudit(),
       ]);
