@@ -140,12 +140,22 @@ export const deleteSnapshot = defineCommand({
   },
 });
 
+/** Null: none can do it now. That is no news every few seconds: it is tried again. */
+async function executorIfAny(context: RunContext, vm: VirtualMachine): Promise<string | null> {
+  try {
+    return await executorFor(context, vm);
+  } catch (error) {
+    if (error instanceof NoSuitableNodeError) return null;
+    throw error;
+  }
+}
+
 /** By the control plane itself: one that was taken for a copy goes when that has ended. Tried once; what fails is seen, and is somebody's to delete. */
 export const discardSnapshot = defineCommand({
   ...common,
   name: 'snapshot.discard',
   input: z.object({ virtualMachineId: z.uuid(), id: z.uuid() }),
-  errors: [NoSuitableNodeError],
+  errors: [],
   audit: 'changes',
   async run(context, { virtualMachineId, id }) {
     const { tx } = context;
@@ -162,15 +172,14 @@ export const discardSnapshot = defineCommand({
     if ((await tx.task.count({ where: copying })) > 0) return nothing;
     // Somebody else found it on the list and copies from it: then it is theirs, and stays.
     const wanted = (await tx.volume.count({ where: copiedFromSnapshot(id) })) > 0;
+    const nodeId = wanted ? null : await executorIfAny(context, vm);
+    if (!wanted && nodeId === null) return nothing;
     const data = { discardAfterTaskId: null, ...(wanted ? {} : { state: 'DELETING' as const }) };
     const after = await tx.vmSnapshot.update({ where: { id }, data });
     const settled = { type: TYPE, id, before, after, projectId: vm.projectId };
-    if (wanted) return { result, changed: [settled] };
-    const nodeId = await executorFor(context, vm);
-    const task = await beginJob(context, vm, 'DELETE_SNAPSHOT', {
-      nodeId,
-      details: { snapshotId: id },
-    });
+    if (nodeId === null) return { result, changed: [settled] };
+    const details = { snapshotId: id };
+    const task = await beginJob(context, vm, 'DELETE_SNAPSHOT', { nodeId, details });
     return { result, changed: [settled, newTask(task)] };
   },
 });
