@@ -9,6 +9,7 @@ import { nodeHealth } from './controllers/node-health.js';
 import { type ControllerRunner, startControllers } from './controllers/runner.js';
 import { sessionKeeper } from './controllers/session-keeper.js';
 import { settingsAudit } from './controllers/settings-audit.js';
+import { snapshotKeeper } from './controllers/snapshot-keeper.js';
 import { retention, taskDeadlines } from './controllers/task-keeper.js';
 import type { Services } from './core/context.js';
 import { type FeedFollower, followFeed } from './core/feed-follower.js';
@@ -86,6 +87,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
         retention,
         sessionKeeper,
         binKeeper,
+        snapshotKeeper,
         drsExpiry,
         settingsAudit(),
         auditSealer(),

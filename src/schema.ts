@@ -18,6 +18,7 @@ import './modules/task/mutations.js';
 import './modules/task/subscriptions.js';
 import './modules/storage/pool-mutations.js';
 import './modules/storage/volume-mutations.js';
+import './modules/storage/bulk-schema.js';
 import './modules/image/mutations.js';
 import './modules/virtual-machine/schema.js';
 import './modules/virtual-machine/operation-schema.js';

@@ -1,4 +1,4 @@
-/** What the gate asks of each object before an atomic bulk call may begin. */
+/** What the gate asks of each object before the one transaction of a bulk call may begin. */
 import type { z } from 'zod';
 import { UserError } from '../errors.js';
 import { fewAtOnce } from './at-once.js';

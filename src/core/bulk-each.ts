@@ -13,18 +13,25 @@ import type { Db } from '../data/client.js';
 import { RequestError, UserError } from '../errors.js';
 import { fewAtOnce } from './at-once.js';
 import type { BulkAnswer, BulkExecution, BulkRequest, ItemOutcome, Targets } from './bulk.js';
+import type { Call } from './context.js';
 import { execute } from './execute.js';
 import { claimKey, findAnswer, type KeyedRequest, rememberAnswer } from './idempotency.js';
 
 /** The part of the request's time after which nothing more is begun: what is at work must end, and the answer be read. */
 const TIME_TO_BEGIN = 0.75;
 
+/** Whether there is time to begin with one more. */
+export function timeToBegin({ services: { clock, config } }: Call): () => boolean {
+  const last = clock.monotonic() + config.server.requestTimeoutMs * TIME_TO_BEGIN;
+  return () => clock.monotonic() < last;
+}
+
 export async function doEach<R extends object, V>(
   execution: BulkExecution<R, V>,
 ): Promise<BulkAnswer<R, V>> {
-  const { command, call, viewer, keyed, dryRun, inputOf, view } = execution;
-  const { clock, config, data } = call.services;
-  const lastBeginning = clock.monotonic() + config.server.requestTimeoutMs * TIME_TO_BEGIN;
+  const { command, call, viewer, keyed, inputOf, view } = execution;
+  const { data } = call.services;
+  const inTime = timeToBegin(call);
   const { ids, beyond } = keyed ? await freeze(execution, keyed) : await execution.resolve(viewer);
 
   const outcomes = new Array<ItemOutcome<R, V> | null>(ids.length).fill(null);
@@ -33,10 +40,7 @@ export async function doEach<R extends object, V>(
     const id = ids[index] as string;
     try {
       const answer = await execute<z.ZodType, R, V>(command, inputOf(id), call, {
-        dryRun,
         idempotencyKey: keyed && itemKey(keyed, id),
-        // What is tried has to be seen before it is undone; what is done is read for all at once.
-        ...(dryRun ? { view: async (tx, result) => (await view(tx, [result]))[0] as V } : {}),
       });
       outcomes[index] = { answer };
     } catch (error) {
@@ -46,12 +50,12 @@ export async function doEach<R extends object, V>(
     }
   };
   setMaxListeners(0, call.signal); // whoever waits for a turn or a lock listens, and there are many of them
-  const mayBegin = () => !unavailable && !call.signal.aborted && clock.monotonic() < lastBeginning;
+  const mayBegin = () => !unavailable && !call.signal.aborted && inTime();
   await fewAtOnce(ids.length, attempt, mayBegin);
   // Better to say what was done than that something was not to be had.
   if (unavailable && outcomes.every((outcome) => outcome === null)) throw unavailable;
   call.signal.throwIfAborted();
-  return { ids, beyond, outcomes: dryRun ? outcomes : await withViews(outcomes, view, data.db) };
+  return { ids, beyond, outcomes: await withViews(outcomes, view, data.db) };
 }
 
 async function withViews<R, V>(

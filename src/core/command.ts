@@ -121,13 +121,13 @@ export const GATE_ERRORS: readonly ErrorClass[] = [
   ValidationError,
   ConflictError,
   IdempotencyMismatchError,
+  PlanStaleError,
 ];
 
 /** All errors that a command can give: those of the gate, those that what it declares brings about, and its own. */
 export function errorsOf(command: Command): ReadonlySet<ErrorClass> {
   return new Set([
     ...GATE_ERRORS,
-    PlanStaleError, // not of a bulk call, which takes no plan
     ...(command.subject ? [NotFoundError] : []),
     ...(command.permission === null ? [] : [ForbiddenError]),
     ...(command.unlocked === undefined ? [BusyError] : []),

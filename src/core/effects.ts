@@ -46,6 +46,11 @@ export function noteQuota(tx: Tx, changes: readonly QuotaChange[]): void {
   else claims.set(tx, [...changes]);
 }
 
+/** Of a part of the transaction that was undone. */
+export function forgetQuota(tx: Tx): void {
+  claims.delete(tx);
+}
+
 /** The sums for each project and resource since the last call; what was taken and given back at once is none. */
 function takeQuota(tx: Tx): QuotaChange[] {
   const sums = new Map<string, QuotaChange>();

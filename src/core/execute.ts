@@ -103,7 +103,7 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
     if (target) subject = { ...subject, type: target.entity.type, id: target.id };
     subject = await findSubject(command, input, call, viewer, subject);
     requirePermission(command, viewer, subject);
-    const plan = await planOf(command, rawInput, call, options);
+    const plan = await planOf(command.name, rawInput, call, options);
     const prepared = await command.prepare?.(call, input, options.dryRun === true);
     const execution = { command, input, call, viewer, subject, keyed, prepared, plan, options };
     const answer = await withLocks(execution, () => transactBeside(execution));

@@ -8,7 +8,6 @@
 import { createHash } from 'node:crypto';
 import { PlanStaleError } from '../errors.js';
 import { type Change, difference } from './audit.js';
-import type { Command } from './command.js';
 import type { Call } from './context.js';
 import { type Effects, kindOf } from './effects.js';
 import { keyedRequest } from './idempotency.js';
@@ -22,38 +21,53 @@ export interface Plan {
   readonly expected: string | null;
 }
 
-/** Null for runs that have nothing to do with plans. Slow where the input has a secret: see idempotency.ts. */
+/** What was done about one object, or why it was refused. */
+export type PlanPart =
+  | { readonly changed: readonly Change[]; readonly effects: Effects }
+  | { readonly id: string; readonly refused: string };
+
+/**
+ * Null for runs that have nothing to do with plans. Slow where the input has a secret: see idempotency.ts.
+ * @param command its name
+ */
 export async function planOf(
-  command: Command,
+  command: string,
   rawInput: unknown,
   { viewer }: Call,
   { dryRun, planToken = null }: { dryRun?: boolean; planToken?: string | null },
 ): Promise<Plan | null> {
   if (!dryRun && planToken === null) return null;
   const who = viewer?.id ?? 'anonymous'; // rows name who asked, so a plan could be another's for some commands alone
-  const { hash } = await keyedRequest(who, 'plan', command.name, rawInput);
+  const { hash } = await keyedRequest(who, 'plan', command, rawInput);
   return { request: `${who} ${hash}`, expected: planToken };
 }
 
 /**
- * The token of what was done.
+ * The token of what was done: by one command, or for each object of a bulk call in turn.
  * @param newIds made during the run, so they are others the next time
  * @throws PlanStaleError when the caller expected another one
  */
 export function settlePlan(
   { request, expected }: Plan,
-  changed: readonly Change[],
-  { quotaChanges }: Effects,
+  parts: readonly PlanPart[],
   newIds: readonly string[],
 ): string {
-  const born = changed.filter(({ before }) => before === null).map(({ id }) => id);
+  const born = parts.flatMap((part) => ('changed' in part ? bornIn(part.changed) : []));
   const ordinals = new Map([...new Set([...newIds, ...born])].map((id, i) => [id, `#${i}`]));
-  const done = changed.filter((change) => !change.derived && change.before !== change.after);
-  const claims = quotaChanges.map((c) => [c.projectId, c.resource, c.change]);
-  const facts = masked([request, done.map(factsOf), claims], ordinals);
+  const facts = masked([request, ...parts.flatMap(factsOfPart)], ordinals);
   const token = createHash('sha256').update(JSON.stringify(facts)).digest('base64url');
   if (expected !== null && expected !== token) throw new PlanStaleError();
   return token;
+}
+
+const bornIn = (changed: readonly Change[]): string[] =>
+  changed.filter(({ before }) => before === null).map(({ id }) => id);
+
+function factsOfPart(part: PlanPart): Json[] {
+  if (!('changed' in part)) return [part.id, part.refused];
+  const done = part.changed.filter((change) => !change.derived && change.before !== change.after);
+  const { quotaChanges } = part.effects;
+  return [done.map(factsOf), quotaChanges.map((c) => [c.projectId, c.resource, c.change])];
 }
 
 /** Of a deletion the version says what is lost; its row has figures that agents report. */

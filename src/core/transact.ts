@@ -71,12 +71,9 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
   const newIds: string[] = [];
   const context = { tx, viewer, now, newId: noting(newIds), services, prepared };
   const outcome = await command.run(context, input);
-  // An edit that changed nothing gives the row back that it was given: see updateVersioned.
-  const written = outcome.changed.filter(
-    ({ before, after, derived }) => derived || before !== after,
-  );
+  const written = writtenOf(outcome.changed);
   const effects = effectsOf(tx, outcome.changed, viewer);
-  const token = plan && settlePlan(plan, outcome.changed, effects, newIds);
+  const token = plan && settlePlan(plan, [{ changed: outcome.changed, effects }], newIds);
   if (keyed) await rememberAnswer(tx, keyed, withEffects(outcome.result, effects));
   let entries: EntryIds = NONE;
   if (!dryRun) {
@@ -88,7 +85,12 @@ async function runOnce<I extends z.ZodType, R extends object, V>(
   return { answer, changed: written, entries };
 }
 
-const noting = (made: string[]) => (): string => {
+/** An edit that changed nothing gives the row back that it was given: see updateVersioned. */
+export const writtenOf = (changed: readonly Change[]): readonly Change[] =>
+  changed.filter(({ before, after, derived }) => derived || before !== after);
+
+/** Makes ids, and notes them: a plan masks what it made up. */
+export const noting = (made: string[]) => (): string => {
   const id = newId();
   made.push(id);
   return id;

@@ -103,6 +103,7 @@ export class StatementLog {
 }
 
 const isCommit = (query: Query): boolean => query.sql === 'COMMIT';
+const goesBack = (query: Query): boolean => query.sql.startsWith('ROLLBACK TO SAVEPOINT');
 
 /**
  * Prisma ends a transaction in one of two ways, by the adapter: it sends COMMIT or ROLLBACK itself and then calls
@@ -117,7 +118,9 @@ function watchTransaction(inner: Transaction, log: StatementLog): Transaction {
   async function send<T>(query: Query, method: 'queryRaw' | 'executeRaw'): Promise<T> {
     for (const table of tablesWritten(query.sql)) tables.add(table);
     try {
-      return await log.run(query.sql, () => inner[method](query) as Promise<T>);
+      const result = await log.run(query.sql, () => inner[method](query) as Promise<T>);
+      if (goesBack(query)) failure = undefined; // to before the statement that failed
+      return result;
     } catch (error) {
       failure ??= error;
       // Lost on its way, a COMMIT may have been heard all the same; and nobody may call commit() any more.

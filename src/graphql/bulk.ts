@@ -13,7 +13,7 @@ import { endCursor, findTargets, type TargetInput } from './bulk-targets.js';
 import { errorTypeOf, Refusal } from './errors.js';
 import { filterInput } from './filter-input.js';
 import type { List } from './list.js';
-import { checkKey, everyInput, mutationOf } from './mutation.js';
+import { checkKey, checkPlanToken, everyInput, mutationOf } from './mutation.js';
 import { type Entities, type Payload, readEntities } from './payload.js';
 
 const Mode = builder.enumType('BulkMode', {
@@ -34,18 +34,28 @@ interface BulkPayload {
   readonly remaining: number;
   readonly endCursor: string | null;
   readonly dryRun: boolean;
+  readonly planToken: string | null;
 }
 
 /**
- * @param command has a mutation field already; its input names the object in `id`
+ * @param command has a mutation field already
  * @param list of the objects it is about: its filter is this mutation's
+ * @param options `target`: the input that names the object, `id` if not given; `without`: inputs that many objects cannot share
  */
 export function bulkField<R extends object>(
   name: string,
   // biome-ignore lint/suspicious/noExplicitAny: the input's type is the command's own affair
   command: Command<any, R>,
   list: List,
-  { description }: { readonly description: string },
+  {
+    description,
+    target = 'id',
+    without = [],
+  }: {
+    readonly description: string;
+    readonly target?: string;
+    readonly without?: readonly string[];
+  },
 ): void {
   const Name = name.charAt(0).toUpperCase() + name.slice(1);
   const { type } = list.entity;
@@ -55,7 +65,7 @@ export function bulkField<R extends object>(
     description: `What ${name} needs: either ids or a filter.`,
     fields: (t) => ({
       ...targetInput(t, filterInput(list)),
-      ...withoutTarget(single.input(t as never)),
+      ...shared(single.input(t as never), [target, 'expectedVersion', ...without]),
       ...everyInput(
         t,
         'Repeating a request with its key within 24 hours keeps to the same objects, answers as the first time for those that were done, and does the rest.',
@@ -71,7 +81,7 @@ export function bulkField<R extends object>(
         type: single.result,
         nullable: true,
         description:
-          'The answer for this object alone. Null: nothing was done to it, because the time was over, or because ATOMIC was refused for others.',
+          'The answer for this object alone. Null: nothing was done to it, because the time was over, because ATOMIC was refused for others, or because this repeats a call with a plan token that had refused it.',
         resolve: (item) => item.outcome as never,
       }),
     }),
@@ -107,6 +117,11 @@ export function bulkField<R extends object>(
       dryRun: t.exposeBoolean('dryRun', {
         description: 'True: nothing was written; this is what would have been.',
       }),
+      planToken: t.exposeString('planToken', {
+        nullable: true,
+        description:
+          'Of a dry run: send it with the same input to have exactly this done to exactly these objects, in one transaction, or nothing. Null otherwise, when ATOMIC would be refused, and when the time was over before the end.',
+      }),
     }),
   });
 
@@ -129,7 +144,16 @@ export function bulkField<R extends object>(
       args: { input: t.arg({ type: Input, required: true, description: 'What to do to which.' }) },
       resolve: async (_root, args, context, info) => {
         const asked = args.input as TargetInput & Record<string, unknown>;
-        const { dryRun: dry, idempotencyKey, ids, filter, after, mode, ...fields } = asked;
+        const {
+          dryRun: dry,
+          idempotencyKey,
+          planToken,
+          ids,
+          filter,
+          after,
+          mode,
+          ...fields
+        } = asked;
         const dryRun = dry === true;
         const targets = { ids, filter, after } as TargetInput;
         try {
@@ -137,7 +161,9 @@ export function bulkField<R extends object>(
             mode: (mode as BulkMode | null) ?? 'BEST_EFFORT',
             dryRun,
             idempotencyKey: await audited(command, context, dryRun, () => checkKey(idempotencyKey)),
+            planToken: await audited(command, context, dryRun, () => checkPlanToken(planToken)),
             asked: { ids, filter, after, mode, ...fields },
+            target: { field: target, type },
             fields,
             resolve: () => findTargets(list, targets, context),
             view: (db, results) => readEntities(db, results, single.entities, at, context, info),
@@ -170,6 +196,7 @@ export function bulkField<R extends object>(
             remaining: answer.beyond + results.filter(({ outcome }) => outcome === null).length,
             endCursor: endCursor(list, targets, answer.ids, settled),
             dryRun,
+            planToken: answer.planToken ?? null,
           };
         }
       },
@@ -200,6 +227,6 @@ function targetInput(t: any, filter: InputRef<unknown>): InputFieldMap {
 }
 
 /** What the single mutation takes beyond the object: what holds for all of them. A version would be that of one. */
-function withoutTarget({ id: _id, expectedVersion: _version, ...rest }: InputFieldMap) {
-  return rest;
+function shared(fields: InputFieldMap, apart: readonly string[]): InputFieldMap {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !apart.includes(name)));
 }

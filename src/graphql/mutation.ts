@@ -61,9 +61,6 @@ export function mutationField<R extends object>(
         t,
         'Repeating a request with its key within 24 hours answers as the first time instead of doing it twice.',
       ),
-      planToken: t.string({
-        description: `The token of a dry run of yours with the same input: exactly what that one showed is done, or nothing (\`PLAN_STALE\`). With \`dryRun\`: says whether the plan still holds. Up to ${MAX_PLAN_TOKEN} characters.`,
-      }),
     }),
   });
 
@@ -90,7 +87,7 @@ export function mutationField<R extends object>(
       planToken: t.exposeString('planToken', {
         nullable: true,
         description:
-          'Of a dry run: send it with the same input to have exactly this done. Null otherwise, and for each object of a bulk mutation, which takes none.',
+          'Of a dry run: send it with the same input to have exactly this done. Null otherwise, and for each object of a bulk mutation, which has one for all.',
       }),
     }),
   });
@@ -158,6 +155,9 @@ export function everyInput(t: any, onRepeat: string): InputFieldMap {
     idempotencyKey: t.string({
       description: `Up to ${MAX_KEY} characters of your choice. ${onRepeat}`,
     }),
+    planToken: t.string({
+      description: `The token of a dry run of yours with the same input: exactly what that one showed is done, or nothing (\`PLAN_STALE\`). With \`dryRun\`: says whether the plan still holds. Up to ${MAX_PLAN_TOKEN} characters.`,
+    }),
   };
 }
 
@@ -172,7 +172,7 @@ export function checkKey(key: unknown): string | null {
 }
 
 /** Throws ValidationError when it is none. That it is nobody's is told as that it is stale. */
-function checkPlanToken(token: unknown): string | null {
+export function checkPlanToken(token: unknown): string | null {
   if (token === null || token === undefined) return null;
   if (typeof token === 'string' && token.length > 0 && token.length <= MAX_PLAN_TOKEN) return token;
   throw ValidationError.of(['planToken'], `must have 1 to ${MAX_PLAN_TOKEN} characters`);

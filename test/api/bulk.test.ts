@@ -206,6 +206,29 @@ describe('all or none', () => {
     await hasty.stop();
   });
 
+  it('a repeat that meets the work of its first request answers as that one', async () => {
+    const { ids, machines } = await group(3);
+    const input = { ids, mode: 'ATOMIC', idempotencyKey: 'met-its-first' };
+    const { limits } = world.app.services.config;
+    const config = { limits: { ...limits, lockWaitMs: 1 } };
+    const hasty = await createTestApp({ data: world.data, clock, config });
+    const client = hasty.withToken(await hasty.anonymous.login('ada', world.seed.password));
+    const { coordination } = hasty.app.services;
+    const lock = coordination.lock.bind(coordination);
+    const held = await lock(`vm/${machines[0]?.uuid}`, { holder: 'somebody', waitMs: 0 });
+    let first: BulkAnswer | undefined;
+    // The first request comes to its end while this one waits for its lock in vain.
+    const waiting: typeof lock = async (resource, request) => {
+      first ??= await bulk(admin, DELETE, input);
+      return lock(resource, request);
+    };
+    Object.assign(coordination, { lock: waiting });
+    expect(await bulk(client, DELETE, input)).toEqual(first);
+    expect(first?.succeededCount).toBe(3);
+    await held.release();
+    await hasty.stop();
+  });
+
   it('counts what the ones before take: room for two does not start three', async () => {
     const small = await world.seed.cluster();
     const allocatable = { vcpus: 1, memoryMib: 65_536, storageGib: 0 };
@@ -219,6 +242,72 @@ describe('all or none', () => {
       NoSuitableNodeError: 1,
       StartVirtualMachinePayload: 2,
     });
+  });
+});
+
+describe('a plan of many', () => {
+  const SNAPSHOT = 'bulkCreateVirtualMachineSnapshots';
+  const STALE = { __typename: 'PlanStaleError', code: 'PLAN_STALE', path: ['planToken'] };
+  const planOf = async (mutation: BulkMutation, input: object) => {
+    const { planToken } = await bulk(admin, mutation, { ...input, dryRun: true });
+    expect(planToken).toMatch(/^[\w-]{43}$/);
+    return String(planToken);
+  };
+
+  it.each(['ATOMIC', 'BEST_EFFORT'])('%s is done exactly, or not at all', async (mode) => {
+    const { ids, machines } = await group(3);
+    const input = { ids, mode, set: { tier: 'planned' } };
+    const planToken = await planOf(LABEL, input);
+    expect(await planOf(LABEL, input)).toBe(planToken);
+    const other = { ...input, set: { tier: 'other' }, planToken };
+    expect(await bulk(admin, LABEL, other)).toMatchObject(STALE);
+    await bulk(admin, LABEL, { ids: [ids[1]], set: { rack: 'r1' } });
+    const before = await digest(world.data);
+    expect(await bulk(admin, LABEL, { ...input, planToken })).toMatchObject(STALE);
+    expect(changedTables(before, await digest(world.data))).toEqual(['audit_log']);
+    const done = await bulk(admin, LABEL, { ...input, planToken: await planOf(LABEL, input) });
+    expect(done).toMatchObject({ succeededCount: 3, dryRun: false, planToken: null });
+    const where = { id: { in: machines.map(({ uuid }) => uuid) }, version: { gte: 2 } };
+    expect(await world.data.db.virtualMachine.count({ where })).toBe(3);
+  });
+
+  it('shows what fits together, not what fits alone; what is refused is part of it', async () => {
+    const small = await world.seed.cluster();
+    const allocatable = { vcpus: 1, memoryMib: 65_536, storageGib: 0 };
+    await world.seed.node(small, { allocatable }); // two with the usual overcommit
+    const { ids, machines } = await group(3, mine, { clusterId: small.uuid });
+    const before = await digest(world.data);
+    const shown = await bulk(admin, START, { ids, dryRun: true });
+    const both = { NoSuitableNodeError: 1, StartVirtualMachinePayload: 2 };
+    expect(tally(shown)).toEqual(both);
+    expect(changedTables(before, await digest(world.data))).toEqual([]);
+    const input = { ids, planToken: shown.planToken, idempotencyKey: 'planned-start' };
+    expect(tally(await bulk(admin, START, input))).toEqual(both);
+    const tasks = { virtualMachineId: { in: machines.map(({ uuid }) => uuid) } };
+    expect(await world.data.db.task.count({ where: tasks })).toBe(2);
+    const again = await bulk(admin, START, input);
+    expect(tally(again)).toEqual({ none: 1, StartVirtualMachinePayload: 2 });
+    expect(await world.data.db.task.count({ where: tasks })).toBe(2);
+  });
+
+  it('goes on behind what the database itself refuses', async () => {
+    const { ids, machines } = await group(3);
+    await world.seed.snapshot(machines[1] as Made, { name: 'nightly' });
+    const input = { ids, name: 'nightly' };
+    const shown = await bulk(admin, SNAPSHOT, { ...input, dryRun: true });
+    const kinds = { CreateVirtualMachineSnapshotPayload: 2, AlreadyExistsError: 1 };
+    expect(tally(shown)).toEqual(kinds);
+    const done = await bulk(admin, SNAPSHOT, { ...input, planToken: shown.planToken });
+    expect(tally(done)).toEqual(kinds);
+    const of = { virtualMachineId: { in: machines.map(({ uuid }) => uuid) } };
+    expect(await world.data.db.vmSnapshot.count({ where: of })).toBe(3);
+  });
+
+  it('does not hold once the filter finds another', async () => {
+    const { filter, machines } = await group(2);
+    const planToken = await planOf(DELETE, { filter });
+    await world.seed.vm(mine, { name: `${machines[0]?.name}9` });
+    expect(await bulk(admin, DELETE, { filter, planToken })).toMatchObject(STALE);
   });
 });
 

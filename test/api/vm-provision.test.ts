@@ -1,9 +1,11 @@
 /** Machines that are made with their disks, that start when they are whole, and that are copies of others. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { snapshotKeeper } from '../../src/controllers/snapshot-keeper.js';
 import { decodeGlobalId, encodeGlobalId, newId } from '../../src/ids.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { changedTables, digest } from '../support/digest.js';
+import { violations } from '../support/invariants.js';
 import { type MutationAnswer, mutate } from '../support/mutations.js';
 import type { Made } from '../support/seed.js';
 import { createTestAgent, type TestAgent } from '../support/test-agent.js';
@@ -317,17 +319,9 @@ describe('a clone', () => {
     });
   });
 
-  it('of a running machine needs a snapshot, and linked it shares the blocks of one', async () => {
+  it('of a running machine can be of a snapshot that is there, and linked it shares its blocks', async () => {
     const id = await original({ startOnCreate: true });
     expect(await vmOf(id)).toMatchObject({ powerState: 'RUNNING' });
-    expect(await clone(id)).toMatchObject({
-      __typename: 'InvalidStateError',
-      message: expect.stringContaining('snapshot'),
-    });
-    expect(await clone(id, { mode: 'LINKED' })).toMatchObject({
-      __typename: 'ValidationError',
-      path: ['snapshotId'],
-    });
     const snap = await mutate(admin, 'createVirtualMachineSnapshot', {
       virtualMachineId: id,
       name: 'base',
@@ -345,6 +339,88 @@ describe('a clone', () => {
       provisioning: 'THIN',
     });
     await sums();
+  });
+
+  describe('of a running machine without a snapshot', () => {
+    const snapshotsOf = (id: string) =>
+      world.data.db.vmSnapshot.findMany({ where: { virtualMachineId: uuid(id) } });
+    const keep = () =>
+      snapshotKeeper.run(world.app.services, () => true, new AbortController().signal, new Date());
+    const reports = async (times: number) => {
+      for (let i = 0; i < times; i += 1) await agent.report();
+    };
+    const running = async () => {
+      const id = await original({ startOnCreate: true });
+      expect(await vmOf(id)).toMatchObject({ powerState: 'RUNNING' });
+      return id;
+    };
+
+    it('takes one first, copies from it, and discards it', async () => {
+      const id = await running();
+      const input = { id, name: `clone-${++count}` };
+      const shown = await mutate(admin, 'cloneVirtualMachine', { ...input, dryRun: true });
+      const cascade = { type: 'VirtualMachineSnapshot', name: `clone-${input.name}` };
+      expect(shown.cascades).toContainEqual(expect.objectContaining(cascade));
+      expect(shown.quotaChanges).toContainEqual(
+        expect.objectContaining({ resource: 'snapshots', change: 1 }),
+      );
+      expect(await snapshotsOf(id)).toEqual([]);
+      const { planToken } = shown;
+      const made = await mutate(admin, 'cloneVirtualMachine', { ...input, planToken });
+      expect(made).toMatchObject({ task: { operation: 'CLONE', status: 'PENDING' } });
+      const [snapshot] = await snapshotsOf(id);
+      expect(snapshot).toMatchObject({ state: 'CREATING', name: cascade.name });
+      await keep(); // not before the copy is made
+      await reports(4);
+      expect(await taskOf(made)).toMatchObject({ status: 'SUCCEEDED' });
+      const [volume] = (await vmOf(idOf(made)))?.volumes ?? [];
+      expect(volume).toMatchObject({ phase: 'IN_USE', parentId: null });
+      expect(await snapshotsOf(id)).toMatchObject([{ state: 'AVAILABLE' }]);
+      await keep();
+      expect(await snapshotsOf(id)).toMatchObject([{ state: 'DELETING' }]);
+      await reports(2);
+      expect(await snapshotsOf(id)).toEqual([]);
+      expect(await violations(world.data.db)).toEqual([]);
+    });
+
+    it('keeps the one that a linked clone stands on, under names that do not meet', async () => {
+      const id = await running();
+      const name = `twin-${++count}`;
+      await mutate(admin, 'createVirtualMachineSnapshot', {
+        virtualMachineId: id,
+        name: `clone-${name}`,
+      });
+      await reports(2);
+      const made = await mutate(admin, 'cloneVirtualMachine', { id, name, mode: 'LINKED' });
+      await reports(4);
+      expect(await taskOf(made)).toMatchObject({ status: 'SUCCEEDED' });
+      await keep();
+      const names = (await snapshotsOf(id)).map((one) => one.name).sort();
+      expect(names).toEqual([`clone-${name}`, `clone-${name}-2`]);
+      const [from, to] = [await vmOf(id), await vmOf(idOf(made))];
+      expect(to?.volumes[0]?.parentId).toBe(from?.volumes[0]?.id);
+    });
+
+    it.each([
+      ['fails with it', 'FAILED'],
+      ['is cancelled before it is there', 'CANCELLED'],
+    ])('%s, and nothing is left locked', async (_case, status) => {
+      const id = await running();
+      const made = await mutate(admin, 'cloneVirtualMachine', { id, name: `clone-${++count}` });
+      if (status === 'FAILED') refuse = 'no room';
+      else await mutate(admin, 'cancelTask', { id: (made.task as { id: string }).id });
+      await reports(3);
+      refuse = null;
+      expect(await taskOf(made)).toMatchObject({ status });
+      await reports(2);
+      await keep();
+      await reports(2);
+      expect(await snapshotsOf(id)).toEqual([]);
+      expect(await mutate(admin, 'stopVirtualMachine', { id })).toMatchObject({
+        task: { operation: 'STOP' },
+      });
+      expect(await violations(world.data.db)).toEqual([]);
+    });
   });
 
   it('of a name that is taken, or without room in the quota, is refused and nothing is written', async () => {

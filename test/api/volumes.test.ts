@@ -117,6 +117,23 @@ describe('a new volume', () => {
     expect([await used(), await claimed()]).toEqual(before);
   });
 
+  it('that is protected stays, of no use, when it is cancelled: no path deletes it', async () => {
+    const volume = await begin();
+    await site.done('updateVolume', { id: volume.id, deletionProtected: true });
+    await site.done('cancelTask', { id: volume.task?.id });
+    const said = { taskId: String(volume.task?.id), status: 'CANCELLED' } as const;
+    await site.agent.report({ jobs: [said] });
+    expect(await site.volumeRow(volume)).toMatchObject({ phase: 'ERROR', deletionProtected: true });
+    const many = { ids: [volume.id], mode: 'ATOMIC' };
+    expect(await site.ask('bulkDeleteVolumes', many)).toMatchObject({
+      results: [{ outcome: { code: 'PROTECTED' } }],
+    });
+    await site.done('bulkUpdateVolumes', { ids: [volume.id], deletionProtected: false });
+    await site.done('bulkDeleteVolumes', many);
+    await site.settle();
+    expect(await site.volumeRow(volume)).toBeNull();
+  });
+
   it('that nobody makes any more, as an earlier release left it, can be deleted; so can one that nobody deletes', async () => {
     for (const phase of ['CREATING', 'DELETING'] as const) {
       const left = await site.world.seed.claimedVolume(site.project, site.pool, { phase });

@@ -40,6 +40,18 @@ const TABLE = `
   bulkMigrateVirtualMachines    N        F      F        F       +        N
   bulkStartVirtualMachines      N        F      F        F       +        N
   bulkStopVirtualMachines       N        F      F        F       +        N
+  bulkCreateVirtualMachineSnapshots N        F      F        F       +        N
+  bulkDeleteVolumes             N        F      F        F       +        N
+  bulkPauseVirtualMachines      N        F      F        F       +        N
+  bulkPurgeVirtualMachines      N        F      F        F       +        N
+  bulkRebootVirtualMachines     N        F      F        F       +        N
+  bulkResetVirtualMachines      N        F      F        F       +        N
+  bulkResolveAlerts             F        F      F        F       F        N
+  bulkRestoreVirtualMachines    N        F      F        F       +        N
+  bulkResumeVirtualMachines     N        F      F        F       +        N
+  bulkSuspendVirtualMachines    N        F      F        F       +        N
+  bulkUpdateVirtualMachines     N        F      F        F       +        N
+  bulkUpdateVolumes             N        F      F        F       +        N
   cancelTask                    N        F      F        F       +        N
   changePassword                +        +      +        +       +        F
   cloneVirtualMachine           N        F      F        F       +        N
@@ -288,7 +300,8 @@ describe('what is hidden', () => {
     const absent = { ...input, [field]: field === 'ids' ? [never] : never };
     const hidden = outcomeOf(await mutate(stranger, mutation, input));
     expect(hidden).toEqual(outcomeOf(await mutate(stranger, mutation, absent)));
-    expect(hidden).toMatchObject({ path: [field === 'ids' ? 'id' : field] });
+    const one = mutation === 'bulkCreateVirtualMachineSnapshots' ? 'virtualMachineId' : 'id';
+    expect(hidden).toMatchObject({ path: [field === 'ids' ? one : field] });
   });
 
   it('stays hidden behind references: another tenant’s volume, network or group is not found', async () => {

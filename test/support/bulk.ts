@@ -14,6 +14,7 @@ export interface BulkAnswer {
   readonly remainingCount: number;
   readonly endCursor: string | null;
   readonly dryRun: boolean;
+  readonly planToken?: string | null;
   readonly code?: string;
   readonly path?: readonly string[];
   readonly message?: string;
@@ -26,6 +27,7 @@ const SELECTIONS = {
   bulkDeleteVirtualMachines: 'deletedVirtualMachineId task { id }',
   bulkLabelVirtualMachines: 'virtualMachine { id labels }',
   bulkAcknowledgeAlerts: 'alert { id acknowledged }',
+  bulkCreateVirtualMachineSnapshots: 'virtualMachineSnapshot { name }',
 } as const;
 export type BulkMutation = keyof typeof SELECTIONS;
 
@@ -36,7 +38,7 @@ export function bulkDocument(mutation: BulkMutation, selection: string = SELECTI
     __typename
     ... on UserError { code message path }
     ... on ${Name}Payload {
-      succeededCount failedCount remainingCount endCursor dryRun
+      succeededCount failedCount remainingCount endCursor dryRun planToken
       results { id outcome {
         __typename
         ... on UserError { code path }

@@ -74,12 +74,18 @@ const asAdmin =
   (make: (stage: Stage) => Promise<Record<string, unknown>>): Make =>
   async (stage) => ({ client: stage.admin, input: await make(stage) });
 
-const power = (powerState: 'RUNNING' | 'PAUSED' | 'STOPPED') =>
-  asAdmin(async ({ world, project, cluster, node }) => {
+type State = 'RUNNING' | 'PAUSED' | 'STOPPED';
+const powered =
+  (powerState: State) =>
+  ({ world, project, cluster, node }: Stage): Promise<Made> => {
     const placed = powerState === 'STOPPED' ? {} : { node, claimed: true };
     const columns = { powerState, desiredState: powerState, cluster, ...placed };
-    return { id: (await world.seed.vm(project, columns)).id };
-  });
+    return world.seed.vm(project, columns);
+  };
+const power = (powerState: State) =>
+  asAdmin(async (stage) => ({ id: (await powered(powerState)(stage)).id }));
+const binned = ({ world, project }: Stage): Promise<Made> =>
+  world.seed.vm(project, { deletedAt: new Date() });
 
 const edit = (make: (stage: Stage) => Promise<Made>, changes: Record<string, unknown>) =>
   asAdmin(async (stage) => ({ id: (await make(stage)).id, expectedVersion: 1, ...changes }));
@@ -126,7 +132,23 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   decommissionHypervisorNode: edit(({ world, cluster }) => world.seed.node(cluster), {}),
   deleteProject: edit(({ world }) => world.seed.project(), {}),
   bulkAcknowledgeAlerts: bulk(({ world }) => world.seed.alert()),
+  bulkResolveAlerts: bulk(({ world }) => world.seed.alert()),
+  bulkDeleteVolumes: bulk(claimedVolume),
+  bulkUpdateVolumes: bulk(claimedVolume, { deletionProtected: true }),
   bulkDeleteVirtualMachines: bulk(({ world, project }) => world.seed.vm(project)),
+  bulkUpdateVirtualMachines: bulk(({ world, project }) => world.seed.vm(project), {
+    deletionProtected: true,
+  }),
+  bulkCreateVirtualMachineSnapshots: bulk(({ world, project }) => world.seed.vm(project), {
+    name: 'before-the-upgrade',
+  }),
+  bulkRestoreVirtualMachines: bulk(binned),
+  bulkPurgeVirtualMachines: bulk(binned),
+  bulkRebootVirtualMachines: bulk(powered('RUNNING')),
+  bulkResetVirtualMachines: bulk(powered('RUNNING')),
+  bulkSuspendVirtualMachines: bulk(powered('RUNNING')),
+  bulkPauseVirtualMachines: bulk(powered('RUNNING')),
+  bulkResumeVirtualMachines: bulk(powered('PAUSED')),
   bulkLabelVirtualMachines: bulk(({ world, project }) => world.seed.vm(project), {
     set: { tier: 'db' },
   }),

@@ -2,7 +2,7 @@
 import { defineEntity, ofProject } from '../../core/entity.js';
 import * as enums from '../../gen/client/enums.js';
 import { builder } from '../../graphql/builder.js';
-import { oneOf, range, ref, text } from '../../graphql/filters.js';
+import { flag, oneOf, range, ref, text } from '../../graphql/filters.js';
 import { declareList } from '../../graphql/list.js';
 import { refList } from '../../graphql/loose-ref.js';
 
@@ -118,6 +118,7 @@ export const volumes = declareList(VolumeEntity, {
     sizeBytes: range('BigInt'),
     actualSizeBytes: range('BigInt'),
     snapshotCount: range('Int'),
+    deletionProtected: flag(),
     createdAt: range(),
     updatedAt: range(),
   },

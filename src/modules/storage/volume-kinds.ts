@@ -68,8 +68,8 @@ defineTaskKind('CREATE_VOLUME', {
   async undo({ tx }, task, end) {
     const volume = await volumeOf(tx, task);
     if (!volume) return [];
-    // Only the agent ends a job as cancelled, and then it has left nothing behind.
-    if (end.status === 'CANCELLED') return removeVolume(tx, volume);
+    // Only the agent ends a job as cancelled, and then it has left nothing behind. What is protected goes by no path.
+    if (end.status === 'CANCELLED' && !volume.deletionProtected) return removeVolume(tx, volume);
     return breakVolume(tx, volume, end.errorMessage ?? end.status);
   },
 });

@@ -52,10 +52,15 @@ export function imagesUsableBy(projectId: string) {
 }
 
 /**
- * A volume of a machine that is off, as a source: attached as it is, nobody writes to it, and nobody will before the copy is whole.
+ * A volume of a machine, as a source: as it is, of one that is off, for nobody writes to it, and nobody will before the copy is
+ * whole; else as a snapshot is going to hold it that is taken in the same transaction.
  * Its row is locked against growing and deletion until the commit; from then on the copy's `parent_id` holds it.
  */
-export async function originOfAttached({ tx }: Pick<Context, 'tx'>, id: string): Promise<Origin> {
+export async function originOfAttached(
+  { tx }: Pick<Context, 'tx'>,
+  id: string,
+  snapshot: { readonly id: string; readonly linked: boolean } | null,
+): Promise<Origin> {
   await tx.$queryRaw`SELECT id FROM volumes WHERE id = ${id}::uuid FOR SHARE`;
   const volume = await tx.volume.findUniqueOrThrow({ where: { id } });
   if (volume.phase !== 'IN_USE') decideVolume('CLONE', volume.phase);
@@ -63,9 +68,11 @@ export async function originOfAttached({ tx }: Pick<Context, 'tx'>, id: string):
   return {
     poolId: volume.poolId,
     leastBytes: volume.sizeBytes,
-    linked: false,
+    linked: snapshot?.linked ?? false,
     parentId: id,
-    stored: stored('CLONE', id, false),
+    stored: snapshot
+      ? { ...stored('SNAPSHOT', snapshot.id, snapshot.linked), volumeId: id }
+      : stored('CLONE', id, false),
   };
 }
 

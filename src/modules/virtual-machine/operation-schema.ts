@@ -27,7 +27,7 @@ mutationField('resizeVirtualMachine', resizeVirtualMachine, {
 
 mutationField('cloneVirtualMachine', cloneVirtualMachine, {
   description:
-    'Makes a copy of a virtual machine in its project, with volumes, MAC and IP addresses of its own. One that is not off is cloned from a snapshot.',
+    'Makes a copy of a virtual machine in its project, with volumes, MAC and IP addresses of its own. For one that is not off a snapshot is taken first, unless one is given; after a FULL copy it goes again.',
   input: (t) => ({
     id: target(t, 'virtual machine to copy'),
     name: t.string({
@@ -37,7 +37,9 @@ mutationField('cloneVirtualMachine', cloneVirtualMachine, {
     description: t.string({ description: 'For people; as the original, if not given.' }),
     labels: t.field({ type: 'JSON', description: 'Its labels; as the original, if not given.' }),
     mode: t.field({ type: CloneMode, description: 'FULL if not given.' }),
-    snapshotId: t.id({ description: 'The snapshot to copy; needed for LINKED.' }),
+    snapshotId: t.id({
+      description: 'The snapshot to copy; needed for LINKED of a machine that is off.',
+    }),
     startOnCreate: t.boolean({ description: 'Power it on as soon as it is whole.' }),
   }),
   entities,

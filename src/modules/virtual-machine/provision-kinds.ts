@@ -11,6 +11,7 @@ import {
   snapshotOf,
 } from '../storage/make-volume.js';
 import { poolConfiguration } from '../storage/pool-secrets.js';
+import { sourceOf } from '../storage/volume-sources.js';
 import { defineTaskKind, type JobDone, type JobResult, type TaskKind } from '../task/kinds.js';
 import type { TaskEnd } from '../task/rules.js';
 import { removeVirtualMachine } from './remove.js';
@@ -66,30 +67,50 @@ async function say({ tx }: RunContext, before: VirtualMachine, text: string): Pr
   return [{ type: 'VirtualMachine', id: before.id, before, after }];
 }
 
-/** Cancelled, nothing is left of it. Failed, the machine stays with broken volumes, for somebody to see why. */
+const isProtected = ({ deletionProtected }: Volume): boolean => deletionProtected;
+
+/** Cancelled, nothing is left of it, unless that is protected. Failed, the machine stays with broken volumes, for somebody to see why. */
 async function undo(context: RunContext, task: Task, end: TaskEnd): Promise<Change[]> {
   const vm = await machineOf(context, task);
   const volumes = await volumesOf(context, task);
   const changed: Change[] = [];
   const reason = end.errorMessage ?? end.status;
+  const gone = end.status === 'CANCELLED' && !vm?.deletionProtected && !volumes.some(isProtected);
   for (const volume of volumes) {
     changed.push(
-      ...(end.status === 'CANCELLED'
+      ...(gone
         ? await removeVolume(context.tx, volume)
         : await breakVolume(context.tx, volume, reason)),
     );
   }
   if (!vm) return changed;
-  const follows =
-    end.status === 'CANCELLED'
-      ? await removeVirtualMachine(context.tx, vm)
-      : await say(context, vm, `${task.operation} failed: ${reason}`);
+  const follows = gone
+    ? await removeVirtualMachine(context.tx, vm)
+    : await say(context, vm, `${task.operation} failed: ${reason}`);
   return [...changed, ...follows];
+}
+
+/** A snapshot that is taken for the copy has to be there first. */
+async function mayBegin(tx: RunContext['tx'], task: Task): Promise<'now' | 'later' | TaskEnd> {
+  const sources = (await volumesOf({ tx }, task)).map((volume) => sourceOf(volume));
+  const source = sources.find((one) => one?.type === 'SNAPSHOT');
+  if (!source) return 'now';
+  const snapshot = await tx.vmSnapshot.findUnique({ where: { id: source.id } });
+  if (snapshot?.state === 'CREATING') {
+    // No agent has heard of it that could stop.
+    if (!task.cancelRequested) return 'later';
+    const errorMessage = 'Cancelled on request';
+    return { status: 'CANCELLED', errorCode: 'CANCELLED', errorMessage };
+  }
+  if (snapshot && snapshot.state !== 'ERROR') return 'now';
+  const errorMessage = 'The snapshot that it copies could not be taken.';
+  return { status: 'FAILED', errorCode: 'NO_SNAPSHOT', errorMessage };
 }
 
 const kind: TaskKind = {
   cancellable: () => true,
   job: {
+    mayBegin,
     async describe(tx, task, services) {
       const volumes = await volumesOf({ tx }, task);
       const [first] = volumes;

@@ -19,15 +19,12 @@ import {
 } from '../../errors.js';
 import type { VirtualMachine, VmSnapshot } from '../../gen/client/client.js';
 import type { SnapshotState } from '../../gen/client/enums.js';
-import { claimQuota } from '../project/quota.js';
-import { pickExecutor } from '../storage/executor.js';
 import { copiedFromSnapshot } from '../storage/sharing.js';
 import { newTask } from '../task/begin.js';
 import { beginJob, isOff, readIdle } from './begin.js';
-import { usageChange } from './changes.js';
 import { SnapshotEntity, VirtualMachineEntity } from './queries.js';
-import { decide, nextGeneration } from './rules.js';
-import './snapshot-kinds.js';
+import { decide, nextGeneration, OPERATIONS } from './rules.js';
+import { executorFor, takeSnapshot } from './take-snapshot.js';
 
 const TYPE = 'VirtualMachineSnapshot';
 const target = z.object({ virtualMachineId: idOf('VirtualMachine') });
@@ -40,21 +37,6 @@ const common = {
     path: ['virtualMachineId'],
   }),
 } as const;
-
-/** The node that the machine is on does it; for one that is off, any node that reaches its volumes. */
-async function executorFor({ tx }: RunContext, vm: VirtualMachine): Promise<string> {
-  if (vm.capacityClaimed && vm.nodeId) return vm.nodeId;
-  const pools = await tx.volume.findMany({
-    where: { attachedVmId: vm.id },
-    select: { poolId: true },
-    distinct: ['poolId'],
-  });
-  return pickExecutor(
-    tx,
-    pools.map(({ poolId }) => poolId),
-    vm.nodeId ?? undefined,
-  );
-}
 
 async function readSnapshot(
   { tx }: RunContext,
@@ -90,32 +72,9 @@ export const createSnapshot = defineCommand({
   errors: [AlreadyExistsError, InvalidStateError, NoSuitableNodeError, QuotaExceededError],
   label: (input) => input.name,
   async run(context, { virtualMachineId, ...fields }) {
-    const { tx, newId, viewer } = context;
-    const vm = await readIdle(tx, virtualMachineId);
-    decide('CREATE_SNAPSHOT', vm.powerState, false);
-    await claimQuota(tx, vm.projectId, { snapshots: 1 });
-    const after = await tx.vmSnapshot.create({
-      data: {
-        id: newId(),
-        virtualMachineId,
-        name: fields.name,
-        ...present(fields),
-        parentId: vm.currentSnapshotId,
-        vmState: vm.powerState,
-        createdById: viewer.userId,
-      },
-    });
-    const nodeId = await executorFor(context, vm);
-    const details = { snapshotId: after.id };
-    const task = await beginJob(context, vm, 'CREATE_SNAPSHOT', { nodeId, details });
-    return {
-      result: { snapshotId: after.id, virtualMachineId, taskId: task.id },
-      changed: [
-        { type: TYPE, id: after.id, before: null, after, projectId: vm.projectId },
-        newTask(task),
-        usageChange(vm.projectId),
-      ],
-    };
+    const vm = await readIdle(context.tx, virtualMachineId);
+    const { snapshot, task, changed } = await takeSnapshot(context, vm, fields);
+    return { result: { snapshotId: snapshot.id, virtualMachineId, taskId: task.id }, changed };
   },
 });
 
@@ -177,6 +136,50 @@ export const deleteSnapshot = defineCommand({
         newTask(task),
       ],
     };
+  },
+});
+
+/** Null: none can do it now. That is no news every few seconds: it is tried again. */
+async function executorIfAny(context: RunContext, vm: VirtualMachine): Promise<string | null> {
+  try {
+    return await executorFor(context, vm);
+  } catch (error) {
+    if (error instanceof NoSuitableNodeError) return null;
+    throw error;
+  }
+}
+
+/** By the control plane itself: one that was taken for a copy goes when that has ended. Tried once; what fails is seen, and is somebody's to delete. */
+export const discardSnapshot = defineCommand({
+  ...common,
+  name: 'snapshot.discard',
+  input: z.object({ virtualMachineId: z.uuid(), id: z.uuid() }),
+  errors: [],
+  audit: 'changes',
+  async run(context, { virtualMachineId, id }) {
+    const { tx } = context;
+    const result = { snapshotId: id };
+    const nothing = { result, changed: [] };
+    const vm = await readIdle(tx, virtualMachineId);
+    // Held: a copy that begins now waits for this row, and finds it on its way out.
+    await tx.$queryRaw`SELECT id FROM vm_snapshots WHERE id = ${id}::uuid FOR UPDATE`;
+    const before = await tx.vmSnapshot.findUnique({ where: { id } });
+    if (!before?.discardAfterTaskId || !['AVAILABLE', 'ERROR'].includes(before.state))
+      return nothing;
+    if (!OPERATIONS.DELETE_SNAPSHOT.from.includes(vm.powerState)) return nothing;
+    const copying = { id: before.discardAfterTaskId, finishedAt: null };
+    if ((await tx.task.count({ where: copying })) > 0) return nothing;
+    // Somebody else found it on the list and copies from it: then it is theirs, and stays.
+    const wanted = (await tx.volume.count({ where: copiedFromSnapshot(id) })) > 0;
+    const nodeId = wanted ? null : await executorIfAny(context, vm);
+    if (!wanted && nodeId === null) return nothing;
+    const data = { discardAfterTaskId: null, ...(wanted ? {} : { state: 'DELETING' as const }) };
+    const after = await tx.vmSnapshot.update({ where: { id }, data });
+    const settled = { type: TYPE, id, before, after, projectId: vm.projectId };
+    if (nodeId === null) return { result, changed: [settled] };
+    const details = { snapshotId: id };
+    const task = await beginJob(context, vm, 'DELETE_SNAPSHOT', { nodeId, details });
+    return { result, changed: [settled, newTask(task)] };
   },
 });
 

@@ -169,7 +169,9 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
       if ((await db.virtualMachine.count()) > 15) return undefined;
       const name = fresh('clone');
       const from = random.of(await db.vmSnapshot.findMany({ where: { state: 'AVAILABLE' } }));
-      if (!from || random.once(3)) return about(await any('VirtualMachine'), { name });
+      // Of one that is not off, by a snapshot of its own.
+      if (!from || random.once(2))
+        return about(await any('VirtualMachine'), { name, mode: random.of(['FULL', 'LINKED']) });
       return {
         id: encodeGlobalId('VirtualMachine', from.virtualMachineId),
         snapshotId: encodeGlobalId('VirtualMachineSnapshot', from.id),
@@ -182,6 +184,15 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
   bulkStartVirtualMachines: [2, several],
   bulkStopVirtualMachines: [1, several],
   bulkMigrateVirtualMachines: [1, several],
+  bulkSuspendVirtualMachines: [1, several],
+  bulkResumeVirtualMachines: [1, several],
+  bulkCreateVirtualMachineSnapshots: [
+    1,
+    async (tools) => {
+      const many = await several(tools);
+      return many && { ...many, name: tools.fresh('snapshot') };
+    },
+  ],
   createVolume: [
     6,
     async ({ any, fresh, random, db }) => {

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { binKeeper } from '../../../src/controllers/bin-keeper.js';
 import { maintenance } from '../../../src/controllers/maintenance.js';
 import { nodeHealth } from '../../../src/controllers/node-health.js';
+import { snapshotKeeper } from '../../../src/controllers/snapshot-keeper.js';
 import { taskDeadlines } from '../../../src/controllers/task-keeper.js';
 import type { Data } from '../../../src/data/client.js';
 import { openData } from '../../../src/data/open.js';
@@ -151,6 +152,7 @@ export async function createDatacenter(random: Random) {
       await controllers(nodeHealth);
       await controllers(taskDeadlines);
       await controllers(binKeeper);
+      await controllers(snapshotKeeper);
     },
     /** Nodes that are to be emptied are. */
     drain: () => controllers(maintenance),
@@ -159,6 +161,7 @@ export async function createDatacenter(random: Random) {
       for (let quiet = 0, rounds = 0; quiet < 3 && rounds < 40; rounds += 1) {
         for (const { agent } of agents) await attempt(agent.report());
         clock.advance(20_000);
+        await controllers(snapshotKeeper);
         quiet = (await unfinished()) === 0 ? quiet + 1 : 0;
       }
       if ((await unfinished()) === 0) return;
