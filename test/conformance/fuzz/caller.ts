@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import type { TestApp } from '../../support/app.js';
 import { root, schema } from '../schema.js';
 import type { Operation } from './operations.js';
-import { makePlace, type Place, VIEWERS, type Viewer } from './place.js';
+import { HIDDEN, makePlace, type Place, VIEWERS, type Viewer } from './place.js';
 import type { Draw } from './values.js';
 
 export const RUNS = Number(process.env.QUANTIX_FUZZ_RUNS ?? 250);
@@ -71,12 +71,23 @@ export async function createCaller(world: TestApp): Promise<Caller> {
     const { status, text } = await inTime(answering);
     expect(status, text.slice(0, 500)).toBeLessThan(500);
     expect(text).not.toMatch(TRACES);
+    if (viewer !== 'admin' && text.includes(HIDDEN))
+      expect(await roleOf(viewer), text.slice(0, 2_000)).toBe('ADMIN');
     const answer = JSON.parse(text) as Answered;
     for (const { message, extensions } of answer.errors ?? []) {
       expect(typeof message).toBe('string');
       expect(DOCUMENTED, String(message)).toContain(extensions?.code);
     }
     return answer;
+  }
+
+  /** As it is now: a random mutation may have made somebody an administrator. */
+  async function roleOf(viewer: Viewer): Promise<string> {
+    const query = '{ viewer { role } }';
+    const { data } = await place.clients[viewer].answer<{ viewer?: { role?: string } }, object>(
+      query,
+    );
+    return data?.viewer?.role ?? 'nobody';
   }
 
   async function attempt(viewer: Viewer, operation: Operation): Promise<Answered> {

@@ -5,11 +5,16 @@ import type { Client } from '../../support/client.js';
 export const VIEWERS = ['admin', 'operator', 'viewer', 'agent', 'anonymous'] as const;
 export type Viewer = (typeof VIEWERS)[number];
 
+/** In the names of a tenant whom none of them is a member of, and whose ids nobody is told. */
+export const HIDDEN = 'zz-hidden-tenant';
+
 export interface Place {
   readonly clients: Readonly<Record<Viewer, Client>>;
   /** Public ids by type; also of objects that only the administrator sees. */
   readonly ids: Readonly<Record<string, readonly string[]>>;
 }
+
+let places = 0;
 
 export async function makePlace({ seed, signIn, withToken, anonymous }: TestApp): Promise<Place> {
   // What the seed makes, and does not count as used.
@@ -17,9 +22,14 @@ export async function makePlace({ seed, signIn, withToken, anonymous }: TestApp)
   const own = await seed.project(used);
   const foreign = await seed.project(used);
   const cluster = await seed.cluster();
+  places += 1;
+  const hidden = await seed.project({ ...used, name: `${HIDDEN}-${places}` });
   const node = await seed.node(cluster);
   const pool = await seed.pool();
   const group = await seed.group(own);
+  const secret = await seed.vm(hidden, { cluster, node, name: `${HIDDEN}-vm` });
+  await seed.volume(hidden, pool, { name: `${HIDDEN}-volume` });
+  await seed.task(hidden, secret);
   const off = await seed.vm(own, { cluster, node });
   const on = await seed.vm(own, {
     cluster,
