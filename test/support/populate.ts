@@ -326,6 +326,7 @@ export async function populate({ db }: Data): Promise<Populated> {
   return {
     ids: Object.fromEntries([
       ids('User', users),
+      ids('Session', sessions),
       ids('Cluster', clusters),
       ids('Project', projects),
       ids('HypervisorNode', nodes),
