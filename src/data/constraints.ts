@@ -39,6 +39,7 @@ export const UNIQUE_FIELDS: Readonly<Record<string, readonly string[]>> = {
   security_groups_pkey: ['id'],
   security_groups_project_id_name_key: ['projectId', 'name'],
   security_rules_pkey: ['id'],
+  sessions_pkey: ['id'],
   storage_pools_name_key: ['name'],
   storage_pools_pkey: ['id'],
   tasks_pkey: ['id'],

@@ -28,6 +28,7 @@ const DEFAULT_ORDER: Readonly<Record<string, OrderBy>> = {
   HypervisorNode: { field: 'HOSTNAME' },
   NetworkInterface: { field: 'POSITION' },
   SecurityRule: { field: 'PRIORITY' },
+  Session: { field: 'CREATED_AT' },
   User: { field: 'USERNAME' },
   VirtualMachineSnapshot: { field: 'CREATED_AT' },
 };

@@ -355,6 +355,7 @@ export async function populate({ db }: Data): Promise<Populated> {
       ids('User', users),
       ids('ApiToken', tokens),
       ids('EnrolmentToken', enrolments),
+      ids('Session', sessions),
       ids('Cluster', clusters),
       ids('Project', projects),
       ids('HypervisorNode', nodes),

@@ -7,6 +7,8 @@ import { MIN_PASSWORD } from './rules.js';
 const LEAST_SCORE = 3;
 /** Time grows with the square of the length; what is random in so much is random enough. */
 const MAX_LOOKED_AT = 100;
+/** Characters that are in none of the words that others know. */
+const LEAST_OWN = 6;
 /** Words that everybody tries first here. */
 const OURS = ['quantix', 'quantix-vdc', 'vdc', 'datacenter', 'hypervisor', 'controlplane'];
 
@@ -43,14 +45,24 @@ export async function requireUnguessable(
 ): Promise<void> {
   factory ??= load();
   const words = [...OURS, ...about, ...about.flatMap((text) => text.split(/[^\p{L}\p{N}]+/u))];
+  if (besides(password, words).length < LEAST_OWN)
+    throw ValidationError.of(path, complaint(WHY.userInputs));
   const { score, feedback } = (await factory).check(
     password,
     words.filter((word) => word.length > 2),
   );
   if (score >= LEAST_SCORE) return;
-  const why = WHY[feedback.warning ?? ''] ?? 'it is like passwords that many people have';
-  throw ValidationError.of(
-    path,
-    `is easy to guess: ${why}. Several words that have nothing to do with each other make a good one of ${MIN_PASSWORD} characters and more.`,
-  );
+  throw ValidationError.of(path, complaint(WHY[feedback.warning ?? '']));
+}
+
+const complaint = (why = 'it is like passwords that many people have'): string =>
+  `is easy to guess: ${why}. Several words that have nothing to do with each other make a good one of ${MIN_PASSWORD} characters and more.`;
+
+/** What is left of it without the words, the longest first. */
+function besides(password: string, words: readonly string[]): string {
+  return words
+    .filter((word) => word.length > 2)
+    .map((word) => word.toLowerCase())
+    .sort((a, b) => b.length - a.length)
+    .reduce((rest, word) => rest.replaceAll(word, ''), password.toLowerCase());
 }

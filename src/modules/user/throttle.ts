@@ -66,7 +66,7 @@ export async function beginAttempt(
   }
 
   const known = await isKnown(ephemeral, pair);
-  if (!known) await pass(`network:${place}`, NETWORK);
+  if (!known && address !== null) await pass(`network:${place}`, NETWORK);
   const attacked = !known && (await count(`account:${account}`)) > ATTACK;
   await pass(`pair:${pair}`, attacked ? PAIR_UNDER_ATTACK : PAIR);
 
