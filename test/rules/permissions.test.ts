@@ -19,7 +19,66 @@ test('who may do what, where', () => {
     [permission.replaceAll('`', '').padEnd(18), ...cells.map((c) => (c ? '+' : '.'))].join(' '),
   );
   expect(head).toHaveLength(9);
-  expect(`\n${short.join('\n')}\n`).toMatchInlineSnapshot();
+  expect(`\n${short.join('\n')}\n`).toMatchInlineSnapshot(`
+    "
+    alert:create       + . . . . . . +
+    alert:delete       + . . . . . . +
+    alert:read         + + + + + + . +
+    alert:update       + . + . . . . +
+    audit:read         + + + + + + . +
+    cluster:create     + . . . . . . +
+    cluster:delete     + . . . . . . +
+    cluster:read       + + + + + + . +
+    cluster:update     + . . . . . . +
+    drs:create         + . . . . . . +
+    drs:delete         + . . . . . . +
+    drs:read           + + + + + + . +
+    drs:update         + . . . . . . +
+    image:create       + . + . . . . +
+    image:delete       + . + . . . . +
+    image:read         + + + + + + . +
+    image:update       + . + . . . . +
+    network:create     + . + . . . . +
+    network:delete     + . + . . . . +
+    network:read       + + + + + + . +
+    network:update     + . + . . . . +
+    node:create        + . . . . . . +
+    node:delete        + . . . . . . +
+    node:read          + + + + + + . +
+    node:report        . . . . . . + .
+    node:update        + . . . . . . +
+    project:create     + . . . . . . +
+    project:delete     + . . . . . . +
+    project:read       + + + + + + . +
+    project:update     + . . . . . . +
+    security:create    + . + . . . . +
+    security:delete    + . + . . . . +
+    security:read      + + + + + + . +
+    security:update    + . + . . . . +
+    storage:create     + . + . . . . +
+    storage:delete     + . + . . . . +
+    storage:read       + + + + + + . +
+    storage:update     + . + . . . . +
+    system:audit       + . . . . . . +
+    system:config      + . . . . . . +
+    task:read          + + + + + + . +
+    token:create       + + + + + + . .
+    token:delete       + + + + + + . +
+    token:read         + + + + + + . +
+    user:create        + . . . . . . .
+    user:delete        + . . . . . . .
+    user:read          + + + + + + . +
+    user:update        + . . . . . . .
+    vm:console         + . + . . . . +
+    vm:create          + . + . . . . +
+    vm:delete          + . + . . . . +
+    vm:migrate         + . + . . . . +
+    vm:power           + . + . . . . +
+    vm:read            + + + + + + . +
+    vm:snapshot        + . + . . . . +
+    vm:update          + . + . . . . +
+    "
+  `);
 });
 
 const user = (
