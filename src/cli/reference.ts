@@ -1,6 +1,13 @@
 /** Reference pages that are printed from the code, so that they cannot drift from it. */
 import { type GraphQLSchema, isInterfaceType, isObjectType, isUnionType } from 'graphql';
-import { permissionsOf, type Role } from '../core/authz.js';
+import {
+  FOR_TOKENS,
+  may,
+  type ProjectRole,
+  permissionsOf,
+  type Role,
+  systemViewer,
+} from '../core/authz.js';
 import { REQUEST_ERROR_CODES } from '../errors.js';
 import type { PowerState, VolumePhase } from '../gen/client/enums.js';
 import { PowerState as PowerStates, VolumePhase as VolumePhases } from '../gen/client/enums.js';
@@ -51,16 +58,52 @@ function volumeStates(): string {
 CLONE is about the volume that is copied. A task that creates a volume ends in READY or ERROR, one that grows it where it began.\n\n${table(['', ...phases], rows)}`;
 }
 
+/** Everybody that the table of permissions knows: a role, and the place where it is asked for. Null: what has no project. */
+const PLACES: readonly (readonly [title: string, role: Role, inProject: ProjectRole | null])[] = [
+  ['ADMIN', 'ADMIN', null],
+  ['OPERATOR', 'OPERATOR', null],
+  ['OPERATOR, OPERATOR of the project', 'OPERATOR', 'OPERATOR'],
+  ['OPERATOR, VIEWER of the project', 'OPERATOR', 'VIEWER'],
+  ['VIEWER', 'VIEWER', null],
+  ['VIEWER, member of the project', 'VIEWER', 'OPERATOR'],
+  ['AGENT', 'AGENT', null],
+];
+
+/** Who may do what where, by the function that decides; the last column: whether a token can be given it. */
+export function permissionTable(): {
+  head: readonly string[];
+  rows: readonly (readonly string[])[];
+} {
+  const viewers = PLACES.map(([, role, inProject]) => ({
+    viewer: { ...systemViewer('docs'), role, projects: new Map(inProject && [['p', inProject]]) },
+    projectId: inProject && 'p',
+  }));
+  const all = [...new Set(PLACES.flatMap(([, role]) => permissionsOf(role)))].sort();
+  const yes = (is: boolean): string => (is ? 'yes' : '');
+  return {
+    head: ['', ...PLACES.map(([title]) => title), 'token'],
+    rows: all.map((permission) => [
+      `\`${permission}\``,
+      ...viewers.map(({ viewer, projectId }) => yes(may(viewer, permission, projectId))),
+      yes(FOR_TOKENS.includes(permission)),
+    ]),
+  };
+}
+
 /** The table of roles and permissions. */
 export function printPermissions(): string {
-  const roles: readonly Role[] = ['ADMIN', 'OPERATOR', 'VIEWER', 'AGENT'];
-  const all = [...new Set(roles.flatMap(permissionsOf))].sort();
-  const rows = all.map((permission) => [
-    `\`${permission}\``,
-    ...roles.map((role) => (permissionsOf(role).includes(permission) ? 'yes' : '')),
-  ]);
-  return `${HEADER}# Roles and permissions\n\nOutside ADMIN, objects of a project exist only for its members, and writing in a project also needs the role OPERATOR in it.
-Infrastructure (clusters, nodes) is read by every user and written by ADMIN.\n\n${table(['', ...roles], rows)}`;
+  const { head, rows } = permissionTable();
+  return `${HEADER}# Roles and permissions
+
+Outside ADMIN, objects of a project exist only for its members, and writing in a project also needs the role OPERATOR in it.
+Infrastructure (clusters, nodes), and what is shared by all projects, is read by every user and written by ADMIN; those are the columns
+without a project. \`token:\` permissions are about one's own tokens.
+
+The last column says what a token of a script can be given. It never does more than its owner may at that moment: see [tokens.md](tokens.md).
+A refusal (\`ForbiddenError\`) names the permission, and in \`lacking\` whether the role, the role in the project or the token lacks it.
+\`viewer { permissions(projectId) }\` and the fields \`viewerCan...\` of objects answer by the same table.
+
+${table(head, rows)}`;
 }
 
 /** Every error that a caller may meet: the typed answers of mutations, and the codes of top-level errors. */

@@ -34,6 +34,7 @@ CREATE UNIQUE INDEX enrolment_tokens_token_hash_key ON enrolment_tokens (token_h
 CREATE INDEX enrolment_tokens_cluster_id_idx ON enrolment_tokens (cluster_id);
 CREATE INDEX enrolment_tokens_created_by_idx ON enrolment_tokens (created_by);
 CREATE INDEX enrolment_tokens_created_at_id_idx ON enrolment_tokens (created_at, id);
+CREATE INDEX enrolment_tokens_name_id_idx ON enrolment_tokens (name, id);
 
 -- Which agent became which node: one that asks again, because the answer was lost, is known by its key.
 CREATE TABLE enrolments (

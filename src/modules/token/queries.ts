@@ -31,5 +31,5 @@ export const EnrolmentTokenEntity = defineEntity({
 
 export const enrolmentTokens = declareList(EnrolmentTokenEntity, {
   filter: { name: text(), cluster: ref('clusterId', 'Cluster'), createdAt: range() },
-  order: { CREATED_AT: 'createdAt' },
+  order: { NAME: 'name', CREATED_AT: 'createdAt' },
 });
