@@ -75,9 +75,9 @@ secret() {
 # as USER COMMAND: the command is one word, read by a shell.
 as() { su -s /bin/sh -c "$2" "$1"; }
 
-# sql [DATABASE]: statements on standard input, as the superuser over the socket. The first that fails ends it.
+# sql DATABASE: statements on standard input, as the superuser over the socket. The first that fails ends it.
 sql() {
-  as postgres "cd / && psql -X -q -A -t -v ON_ERROR_STOP=1 -h '$pg_socket' -d '${1:-postgres}'"
+  as postgres "cd / && psql -X -q -A -t -v ON_ERROR_STOP=1 -h '$pg_socket' -d '$1'"
 }
 
 # use_setting SERVICE LINE: a line of /etc/conf.d/SERVICE that points the service at a file of ours.

@@ -20,10 +20,12 @@ use="\${0##*/} $* $input"
 case $use in
   *"SELECT 1 FROM"* | *SHOW*) ;;
   *)
+    # one of those that are made alike will do
+    case $use in *secrets/database* | *secrets/redis* | *secrets/enc*) use=secret ;; *conf.d/*) use=setting ;; esac
     key=$(echo "$use" | sha256sum)
     if ! grep -qF "$key" /var/cut/seen; then
       echo "$key" >>/var/cut/seen
-      kill -9 -- "-$(cat /var/cut/group)"
+      kill -9 "-$(cat /var/cut/group)"
     fi
     ;;
 esac
@@ -58,10 +60,11 @@ it('ends as one that was never cut, although it was killed before each thing tha
     const { code, output } = await firstboot();
     said += output;
     if (output.includes('complete')) break;
-    expect(code, said).toBe(137); // killed by us: it never fails by itself
+    expect(code, said).toBe(null); // by a signal, ours: it never fails by itself
     expect(cuts, said).toBeLessThan(100);
   }
-  expect(cuts).toBeGreaterThan(30);
+  expect(cuts).toBeGreaterThan(25);
+  await machine.must('rm /usr/local/sbin/mv /usr/local/sbin/su /usr/local/sbin/rc-service');
   // each thing was made once and kept, whatever came between; a draft cluster is the one thing that is made anew
   expect(new Set(made(said)).size, said).toBe(made(said).length);
 
@@ -98,7 +101,7 @@ it('went by its settings: names for the certificate, and trust on the loopback i
 
 it('refuses to run beside another one', async () => {
   const { code, output } = await machine.run(
-    `exec 8>/run/quantix-firstboot/lock; flock 8; ${FIRSTBOOT} 8>&-`,
+    `exec 8>/run/quantix-firstboot/lock; flock 8; ${FIRSTBOOT} 8>&-; exit $?`,
   );
   expect([code, output]).toEqual([1, 'first boot: another run is at work\n']);
 });

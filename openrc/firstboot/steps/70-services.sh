@@ -5,7 +5,7 @@
 # answers SERVICE: a supervisor that was started says nothing about the program that it starts again and again
 answers() {
   case $1 in
-    postgresql) [ "$(echo "SHOW hba_file;" | sql 2>/dev/null)" = "$pg_conf/quantix-hba.conf" ] ;;
+    postgresql) [ "$(echo "SHOW hba_file;" | sql postgres 2>/dev/null)" = "$pg_conf/quantix-hba.conf" ] ;;
     etcd) timeout 2 wget -q -O - http://127.0.0.1:2379/health 2>/dev/null | grep -q '"health":"true"' ;;
     redis) [ "$(REDISCLI_AUTH=$(cat "$secrets/redis-password") redis-cli -h 127.0.0.1 ping 2>/dev/null)" = PONG ] ;;
   esac

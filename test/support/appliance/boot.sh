@@ -43,7 +43,7 @@ cp "$(command -v busybox)" "$root/usr/bin/busybox.machine"
 mv -f "$root/usr/bin/busybox.machine" "$root/usr/bin/busybox"
 ln -sf /usr/bin/busybox "$root/usr/sbin/init"
 versions=/usr/lib/postgresql
-version=$(ls $versions | sort -n | tail -1)
+version=$(for one in "$versions"/*/; do basename "$one"; done | sort -n | tail -1)
 for name in initdb pg_ctl psql postgres; do ln -sf "$versions/$version/bin/$name" "$root/usr/bin/$name"; done
 mkdir -p "$root/usr/lib/quantix-vdc"
 mount --bind "$program" "$root/usr/lib/quantix-vdc"
