@@ -88,9 +88,7 @@ async function transactLocked<R extends object, V>(
   const holder = `${viewer.name}: ${command.name}`;
   for (;;) {
     const admitted = items.filter((item) => !item.barred);
-    const locks = new Map(
-      admitted.flatMap((i) => locksOf(command, i.input).map((l) => [l, i])),
-    );
+    const locks = new Map(admitted.flatMap((i) => locksOf(command, i.input).map((l) => [l, i])));
     try {
       const work = () => transactAll(execution, items, beyond);
       return await holding([...locks.keys()], holder, call, work);
