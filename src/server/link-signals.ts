@@ -1,4 +1,5 @@
 /** Several reasons to stop as one signal. */
+import { setMaxListeners } from 'node:events';
 
 export interface LinkedSignal {
   readonly signal: AbortSignal;
@@ -10,6 +11,7 @@ export interface LinkedSignal {
 /** Not AbortSignal.any: each of those would leave something behind on a signal that lives as long as the process. */
 export function linkSignals(sources: readonly AbortSignal[]): LinkedSignal {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // each statement of a request listens, and stops when it is through
   const listeners = sources.map((source) => {
     const listener = (): void => controller.abort(source.reason);
     source.addEventListener('abort', listener, { once: true });

@@ -94,6 +94,12 @@ async function addWhatTheDemoLacks(): Promise<void> {
   });
   if (!one || !other) return expect.fail('the demo has two projects');
   await seed.pool({ projectId: one.projectId });
+  const node = await data.db.node.findFirstOrThrow();
+  const cluster = await data.db.cluster.findFirstOrThrow();
+  const owner = { uuid: user?.id ?? '', id: '', name: '' };
+  await seed.apiToken(owner);
+  await seed.apiToken(owner, { userId: null, nodeId: node.id, scopes: [] });
+  await seed.enrolmentToken(made('Cluster', cluster), { createdById: owner.uuid });
   await seed.rule({ uuid: one.id }, { remoteGroupId: other.id });
   await seed.rule({ uuid: other.id }, { remoteGroupId: one.id });
 }
@@ -214,6 +220,7 @@ type Row = Readonly<Record<string, unknown>> & { id: string };
 
 /** Columns that have another name in the API, or are a part of something there. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
+  'ApiToken.scopes': 'permissions',
   'DrsRecommendation.estimatedDuration': 'estimatedDurationSeconds',
   'Project.usedVirtualMachines': 'quota',
   'Project.usedVcpus': 'quota',
@@ -230,19 +237,23 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 /** Columns that are the control plane's own business. */
 const INTERNAL = [
+  'ApiToken.tokenHash',
   'AuditEntry.seenAfter',
   'AuditEntry.seenBefore',
   'AuditEntry.seq',
   'AuditEntry.txId',
+  'EnrolmentToken.tokenHash',
   'HypervisorNode.agentInstance',
   'HypervisorNode.reportSequence',
   'Task.generation',
   'User.passwordHash',
   'VirtualMachine.capacityClaimed',
+  'VirtualMachineSnapshot.discardAfterTaskId',
 ];
 /** Fields that say something else than the column of their name: typed JSON (see typed-json.test.ts), and what is made of several columns. */
 const MADE = [
   'Alert.sourceId',
+  'ApiToken.projectIds',
   'AuditEntry.resourceId',
   'HypervisorNode.allocatable',
   'HypervisorNode.allocated',

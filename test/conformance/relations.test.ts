@@ -25,6 +25,10 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'VirtualNetwork.addresses -> IpAddress': 'reached through the interfaces that hold them',
   'NetworkInterface.securityGroups -> InterfaceSecurityGroup': 'a list without pages',
   'SecurityGroup.interfaces -> InterfaceSecurityGroup': 'reached through the machines',
+  'Cluster.enrolmentTokens -> EnrolmentToken': 'enrolmentTokens, for administrators',
+  'User.enrolmentTokens -> EnrolmentToken': 'enrolmentTokens, for administrators',
+  'EnrolmentToken.enrolments -> Enrolment': 'uses: how many there were; the audit names them',
+  'HypervisorNode.enrolments -> Enrolment': 'for repeats of an enrolment alone',
 };
 /** Fields of the graph that no relation of the data model stands behind. */
 const EXTRA: Readonly<Record<string, string>> = {

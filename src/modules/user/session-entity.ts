@@ -16,7 +16,7 @@ export const SessionEntity = defineEntity({
 
 export const sessions = declareList(SessionEntity, {
   filter: {
-    userId: ref('userId', 'User'),
+    user: ref('userId', 'User'),
     userAgent: text(),
     createdAt: range(),
     expiresAt: range(),
