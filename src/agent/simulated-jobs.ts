@@ -24,6 +24,7 @@ const DURATIONS: Readonly<Partial<Record<Job['operation'], number>>> = {
   MIGRATE: 4_000,
   IMPORT_IMAGE: 5_000,
   CLONE: 3_000,
+  PROMOTE: 3_000,
   DELETE_VOLUME: 300,
 };
 const TIB = 1n << 40n;
@@ -90,7 +91,7 @@ function made(job: Job, poolCapacityBytes: bigint): JobReportInput['result'] {
     actualSizeBytes: String(
       linked
         ? MIB
-        : provisioning === 'THIN' && sourceType === null
+        : provisioning === 'THIN' && sourceType === null && job.operation !== 'PROMOTE'
           ? 4n * MIB
           : BigInt(sizeBytes as string),
     ),

@@ -148,6 +148,8 @@ describe('what jobs make', () => {
     expect(sizes({})).toBe(String(4 * 2 ** 20));
     expect(sizes({ provisioning: 'THICK_EAGER' })).toBe('1073741824');
     expect(sizes({ sourceType: 'IMAGE', sourceId: 'i' })).toBe('1073741824');
+    const whole = made('PROMOTE', { volumes: [volume({})] })?.volumes?.[0];
+    expect(whole).toMatchObject({ actualSizeBytes: '1073741824' });
     expect(sizes({ sourceType: 'VOLUME', sourceId: 'w', linked: true })).toBe(String(2 ** 20));
   });
 });

@@ -383,6 +383,54 @@ describe('a clone', () => {
       expect(await violations(world.data.db)).toEqual([]);
     });
 
+    it('tries again to discard one that could not be, less and less often', async () => {
+      const id = await running();
+      await mutate(admin, 'cloneVirtualMachine', { id, name: `clone-${++count}` });
+      await reports(4);
+      const tries = () =>
+        world.data.db.task.findMany({
+          where: { virtualMachineId: uuid(id), operation: 'DELETE_SNAPSHOT' },
+          orderBy: { id: 'asc' },
+        });
+      /** As if all that was tried had ended so much earlier. */
+      const later = async (ms: number) => {
+        for (const { id, finishedAt } of await tries())
+          await world.data.db.task.update({
+            where: { id },
+            data: { finishedAt: new Date((finishedAt?.getTime() ?? 0) - ms) },
+          });
+      };
+      const attempt = async () => {
+        await keep();
+        await reports(2);
+        return (await tries()).length;
+      };
+      refuse = 'the pool is away';
+      expect(await attempt()).toBe(1);
+      expect(await snapshotsOf(id)).toMatchObject([{ state: 'ERROR' }]);
+      expect(await attempt()).toBe(1); // not at once
+      await later(600_000);
+      expect(await attempt()).toBe(2);
+      await later(300_000);
+      expect(await attempt()).toBe(2); // it has been failing for ten minutes
+      refuse = null;
+      await later(600_000);
+      expect(await attempt()).toBe(3);
+      expect(await snapshotsOf(id)).toEqual([]);
+    });
+
+    it('has all of its time for the copy, however long the snapshot takes', async () => {
+      const id = await running();
+      const made = await mutate(admin, 'cloneVirtualMachine', { id, name: `clone-${++count}` });
+      const { deadlineAt } = await taskOf(made);
+      const taken = await world.data.db.task.findFirstOrThrow({
+        where: { virtualMachineId: uuid(id), operation: 'CREATE_SNAPSHOT' },
+      });
+      const { jobTimeoutMs } = world.app.services.config.tasks;
+      expect(deadlineAt.getTime() - taken.deadlineAt.getTime()).toBe(jobTimeoutMs);
+      await reports(4);
+    });
+
     it('keeps the one that a linked clone stands on, under names that do not meet', async () => {
       const id = await running();
       const name = `twin-${++count}`;

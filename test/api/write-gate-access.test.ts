@@ -38,6 +38,7 @@ const TABLE = `
   bulkDeleteVirtualMachines     N        F      F        F       +        N
   bulkLabelVirtualMachines      N        F      F        F       +        N
   bulkMigrateVirtualMachines    N        F      F        F       +        N
+  bulkPromoteVirtualMachines    N        F      F        F       +        N
   bulkStartVirtualMachines      N        F      F        F       +        N
   bulkStopVirtualMachines       N        F      F        F       +        N
   bulkCreateVirtualMachineSnapshots N        F      F        F       +        N
@@ -111,6 +112,7 @@ const TABLE = `
   reportNode                    F        F      F        F       F        N
   resetSystemConfig             F        F      F        F       F        F
   resetVirtualMachine           N        F      F        F       +        N
+  promoteVirtualMachine         N        F      F        F       +        N
   resizeVirtualMachine          N        F      F        F       +        N
   resolveAlert                  F        F      F        F       F        N
   restoreVirtualMachine         N        F      F        F       +        N

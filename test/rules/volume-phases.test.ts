@@ -21,6 +21,7 @@ const TABLE = `
   DETACH  -        -     +      -        -        -
   GROW    -        +     +      -        -        -
   CLONE   -        +     -      -        -        -
+  PROMOTE -        -     +      -        -        -
   DELETE  +        +     -      -        +        +
 `;
 const [head = '', ...lines] = TABLE.trim().split('\n');

@@ -12,6 +12,7 @@ import {
   isUniqueViolation,
   TransactionAbortedError,
 } from '../../src/data/errors.js';
+import { withSavepoint } from '../../src/data/savepoint.js';
 import { newId } from '../../src/ids.js';
 import {
   type Adapter,
@@ -144,6 +145,97 @@ describe.each<[string, Adapter]>([
       expect(isUnavailable(error)).toBe(true);
       await expect(hasty.db.cluster.count({ where: { name: clusterName } })).resolves.toBe(0);
       await expect(hasty.transaction((tx) => tx.cluster.count())).resolves.toBe(0);
+    });
+  });
+
+  describe('a part of a transaction', () => {
+    const names = () => ['outer', 'part', 'inner', 'later'].map(() => freshName('cluster'));
+    const there = async (all: readonly string[]): Promise<string[]> => {
+      const rows = await data.db.cluster.findMany({ where: { name: { in: [...all] } } });
+      return all.filter((one) => rows.some((row) => row.name === one));
+    };
+
+    test('that throws is undone alone, and the rest is committed', async () => {
+      const all = names();
+      const [outer = '', part = '', , later = ''] = all;
+      const failure = new Error('changed my mind');
+      const told = await data.transaction(async (tx) => {
+        await addCluster(tx, outer);
+        const error = await caught(
+          withSavepoint(tx, async () => {
+            await addCluster(tx, part);
+            throw failure;
+          }),
+        );
+        await addCluster(tx, later);
+        return error;
+      });
+      expect(told).toBe(failure);
+      await expect(there(all)).resolves.toEqual([outer, later]);
+    });
+
+    test('that ends well is committed with the rest, and its result is told', async () => {
+      const all = names();
+      const [outer = '', part = ''] = all;
+      const made = await data.transaction(async (tx) => {
+        await addCluster(tx, outer);
+        return withSavepoint(tx, () => addCluster(tx, part));
+      });
+      expect(made.name).toBe(part);
+      await expect(there(all)).resolves.toEqual([outer, part]);
+    });
+
+    test('whose statement the database refuses does not take the transaction with it', async () => {
+      const { name: taken } = await addCluster(data.db);
+      const all = names();
+      const [outer = '', part = '', , later = ''] = all;
+      const refused = await data.transaction(async (tx) => {
+        await addCluster(tx, outer);
+        const error = await caught(
+          withSavepoint(tx, async () => {
+            await addCluster(tx, part);
+            await addCluster(tx, taken);
+          }),
+        );
+        await addCluster(tx, later);
+        return error;
+      });
+      expect(isUniqueViolation(refused)).toMatchObject({ constraint: 'clusters_name_key' });
+      await expect(there(all)).resolves.toEqual([outer, later]);
+    });
+
+    test('can have parts of its own: an inner one goes alone, an outer one with all that is in it', async () => {
+      const all = names();
+      const [outer = '', part = '', inner = '', later = ''] = all;
+      const nested = (end: 'well' | 'badly') =>
+        data.transaction(async (tx) => {
+          const attempt = withSavepoint(tx, async () => {
+            await addCluster(tx, part);
+            const refusal = withSavepoint(tx, async () => {
+              await addCluster(tx, inner);
+              await tx.$executeRaw`SELECT 1 / 0`;
+            });
+            await caught(refusal);
+            await withSavepoint(tx, () => addCluster(tx, later));
+            if (end === 'badly') throw new Error('all of it');
+          });
+          await (end === 'well' ? attempt : caught(attempt));
+          if (end === 'badly') await addCluster(tx, outer);
+        });
+      await nested('badly');
+      await expect(there(all)).resolves.toEqual([outer]);
+      await nested('well');
+      await expect(there(all)).resolves.toEqual([outer, part, later]);
+    });
+
+    test('goes with its transaction when that fails later', async () => {
+      const all = names();
+      const attempt = data.transaction(async (tx) => {
+        await withSavepoint(tx, () => addCluster(tx, all[1]));
+        throw new Error('the rest of it');
+      });
+      await expect(attempt).rejects.toThrow('the rest of it');
+      await expect(there(all)).resolves.toEqual([]);
     });
   });
 

@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { violations } from '../support/invariants.js';
+import { verifyAudit } from '../../src/core/audit-verify.js';
+import { undiscarded, violations } from '../support/invariants.js';
 import { documentOf, type MutationAnswer } from '../support/mutations.js';
 import { createGenerator, type Given } from './model/commands.js';
 import { createDatacenter, type Datacenter } from './model/datacenter.js';
@@ -90,7 +91,15 @@ describe.each(seeds())('with the seed %i', (seed) => {
       world.trouble = false;
       const found = (await violations(world.data.db)).map((says) => `in the storm: ${says}`);
       await world.settle();
-      found.push(...(await violations(world.data.db)), ...(await historyFaults(world.data.db)));
+      const { db } = world.data;
+      found.push(
+        ...(await violations(db)),
+        ...(await undiscarded(db)),
+        ...(await historyFaults(db)),
+      );
+      const { faults: broken, unsealed } = await verifyAudit(db);
+      found.push(...broken.map((fault) => `the chain of seals: ${JSON.stringify(fault)}`));
+      if (unsealed > 0) found.push(`${unsealed} audit entries have no seal`);
       expect([...found, ...faults, ...world.bugs], `part ${part} of seed ${seed}`).toEqual([]);
     }
     if (process.env.MODEL_LOG)

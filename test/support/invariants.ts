@@ -64,3 +64,14 @@ export async function violations(db: Data['db']): Promise<string[]> {
     ORDER BY says`;
   return rows.map(({ says }) => says);
 }
+
+/** Snapshots that were taken for a copy which has ended, and are still there: none, once the keeper and the agents had their rounds. */
+export async function undiscarded(db: Data['db']): Promise<string[]> {
+  const rows = await db.$queryRaw<{ says: string }[]>`
+    SELECT 'snapshot ' || s.name || ' (' || s.state || ') of ' || v.name || ' (' || v.power_state || ') waits to be discarded, and nothing copies it' AS says
+    FROM vm_snapshots s JOIN virtual_machines v ON v.id = s.vm_id
+    WHERE s.discard_after_task_id IS NOT NULL AND v.deleted_at IS NULL -- in the bin they go with their machine
+      AND NOT EXISTS (SELECT FROM tasks t WHERE t.id = s.discard_after_task_id AND t.finished_at IS NULL)
+    ORDER BY says`;
+  return rows.map(({ says }) => says);
+}

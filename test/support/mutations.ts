@@ -158,6 +158,7 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   bulkStopVirtualMachines: bulk(({ world, project, cluster, node }) =>
     world.seed.vm(project, { powerState: 'RUNNING', cluster, node, claimed: true }),
   ),
+  bulkPromoteVirtualMachines: bulk(({ world, project }) => world.seed.linkedVm(project)),
   bulkMigrateVirtualMachines: bulk(async ({ world: { seed }, project }) => {
     const cluster = await seed.cluster();
     const node = await seed.node(cluster);
@@ -249,6 +250,7 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   resizeVirtualMachine: edit(({ world, project }) => world.seed.vm(project), {
     cpu: { cores: 2 },
   }),
+  promoteVirtualMachine: edit(({ world, project }) => world.seed.linkedVm(project), {}),
   migrateVirtualMachine: asAdmin(async ({ world: { seed }, project, cluster, node }) => {
     const running = { powerState: 'RUNNING', desiredState: 'RUNNING' } as const;
     const vm = await seed.vm(project, { ...running, cluster, node, claimed: true });

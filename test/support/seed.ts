@@ -235,6 +235,21 @@ export function createSeed({ db }: Data) {
       });
       return volume;
     },
+    /** A machine whose one volume shares the blocks of another, which a second machine has. */
+    async linkedVm(project: Made, pool?: Made): Promise<Made> {
+      const [vm, original] = [await this.vm(project), await this.vm(project)];
+      const snapshot = await this.snapshot(original);
+      const attached = (machine: Made) =>
+        ({ phase: 'IN_USE', attachedVmId: machine.uuid }) as const;
+      const held = { snapshotCount: 1, spec: { snapshotIds: [snapshot.uuid] } };
+      const parent = await this.claimedVolume(project, pool, { ...attached(original), ...held });
+      const row = await db.volume.findUniqueOrThrow({ where: { id: parent.uuid } });
+      const source = { type: 'SNAPSHOT', id: snapshot.uuid, volumeId: parent.uuid, linked: true };
+      const within = { id: '', uuid: row.poolId, name: '' };
+      const linked = { parentId: parent.uuid, spec: { source } };
+      await this.claimedVolume(project, within, { ...attached(vm), ...linked });
+      return vm;
+    },
     async network(data: Partial<Prisma.VirtualNetworkCreateManyInput> = {}): Promise<Made> {
       const id = newId();
       const name = data.name ?? next('network');

@@ -26,6 +26,7 @@ export const ALL_NAMES = [
   'REVERT_SNAPSHOT',
   'DELETE_SNAPSHOT',
   'CLONE',
+  'PROMOTE',
 ] as const;
 export type AnyName = (typeof ALL_NAMES)[number];
 export type OperationName = (typeof OPERATION_NAMES)[number];
@@ -48,6 +49,7 @@ const TABLE = `
   REVERT_SNAPSHOT  go  force force   force      force    -
   DELETE_SNAPSHOT  go  go    go      go         go       -
   CLONE    go       go       go      go         -        -
+  PROMOTE  go       go       go      go         -        -
 `;
 
 /** The words that a refusal must contain to be of help, by operation and state. */
@@ -77,6 +79,7 @@ const HELP: Readonly<Record<string, string>> = {
   'REVERT_SNAPSHOT SUSPENDED': 'set "force"',
   'REVERT_SNAPSHOT CRASHED': 'set "force"',
   'CLONE CRASHED': 'Stop it',
+  'PROMOTE CRASHED': 'Stop it',
   'DELETE RUNNING': 'set "force"',
   'DELETE PAUSED': 'set "force"',
   'DELETE SUSPENDED': 'set "force"',

@@ -5,7 +5,7 @@
 import { InvalidStateError, ValidationError } from '../../errors.js';
 import type { VolumePhase, VolumeProvisioning } from '../../gen/client/enums.js';
 
-export type VolumeOperation = 'ATTACH' | 'DETACH' | 'GROW' | 'CLONE' | 'DELETE';
+export type VolumeOperation = 'ATTACH' | 'DETACH' | 'GROW' | 'CLONE' | 'PROMOTE' | 'DELETE';
 
 interface OperationRule {
   readonly from: readonly VolumePhase[];
@@ -29,6 +29,11 @@ export const VOLUME_OPERATIONS: Readonly<Record<VolumeOperation, OperationRule>>
     from: ['READY'],
     to: null,
     hints: { IN_USE: 'Detach it first, or copy it from a snapshot.', ERROR: BROKEN },
+  },
+  PROMOTE: {
+    from: ['IN_USE'],
+    to: null,
+    hints: { READY: 'Attach it to a machine, or copy it in full.', ERROR: BROKEN },
   },
   DELETE: {
     // Those that are being made or deleted have a task, which is asked first: without one, nobody is at work on them any more.

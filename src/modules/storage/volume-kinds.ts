@@ -36,6 +36,12 @@ async function volumeOf(tx: Tx, { volumeId }: Task): Promise<Volume | null> {
   return volumeId === null ? null : tx.volume.findUnique({ where: { id: volumeId } });
 }
 
+/** Held until the commit: somebody may be editing it, and the audit tells of it as it was. */
+async function heldVolume(tx: Tx, task: Task): Promise<Volume | null> {
+  await tx.$queryRaw`SELECT id FROM volumes WHERE id = ${task.volumeId}::uuid FOR UPDATE`;
+  return volumeOf(tx, task);
+}
+
 async function describe(tx: Tx, task: Task, services: RunContext['services']): Promise<JobParts> {
   const volume = await volumeOf(tx, task);
   if (!volume) return {};
@@ -58,7 +64,7 @@ defineTaskKind('CREATE_VOLUME', {
   job: {
     describe,
     async done({ tx }, task, result) {
-      const volume = await volumeOf(tx, task);
+      const volume = await heldVolume(tx, task);
       if (!volume) return { changed: [] };
       const changed = await finishVolume(tx, volume, result);
       return { changed, result: { type: 'Volume', id: volume.id } };
@@ -66,7 +72,7 @@ defineTaskKind('CREATE_VOLUME', {
   },
   cancellable: () => true,
   async undo({ tx }, task, end) {
-    const volume = await volumeOf(tx, task);
+    const volume = await heldVolume(tx, task);
     if (!volume) return [];
     // Only the agent ends a job as cancelled, and then it has left nothing behind. What is protected goes by no path.
     if (end.status === 'CANCELLED' && !volume.deletionProtected) return removeVolume(tx, volume);
@@ -78,12 +84,12 @@ defineTaskKind('DELETE_VOLUME', {
   job: {
     describe,
     async done({ tx }, task) {
-      const volume = await volumeOf(tx, task);
+      const volume = await heldVolume(tx, task);
       return { changed: volume ? await removeVolume(tx, volume) : [] };
     },
   },
   async undo({ tx }, task, end) {
-    const volume = await volumeOf(tx, task);
+    const volume = await heldVolume(tx, task);
     return volume ? breakVolume(tx, volume, end.errorMessage ?? end.status) : [];
   },
 });
@@ -92,7 +98,7 @@ defineTaskKind('GROW_VOLUME', {
   job: {
     describe,
     async done({ tx }, task, result) {
-      const before = await volumeOf(tx, task);
+      const before = await heldVolume(tx, task);
       if (!before) return { changed: [] };
       const { actualSizeBytes } = result.volumes.find((v) => v.volumeId === before.id) ?? {};
       const data = {
@@ -115,7 +121,7 @@ async function shrinkBack(
   task: Task,
   end: { errorMessage: string | null },
 ): Promise<Change[]> {
-  const before = await volumeOf(tx, task);
+  const before = await heldVolume(tx, task);
   if (!before) return [];
   const { sizeBytes, claimedBytes } = detailsOf<GrowDetails>(task);
   const data = {

@@ -58,7 +58,8 @@ export const TaskDetailsType = builder.objectRef<NonNullable<Details>>('TaskDeta
     }),
     volumeIds: t.idList({
       nullable: true,
-      description: 'PROVISION and CLONE: the volumes that are made.',
+      description:
+        'PROVISION and CLONE: the volumes that are made. PROMOTE: those that get blocks of their own.',
       resolve: ({ volumeIds }) => volumes(volumeIds),
     }),
     attachedVolumeIds: t.idList({

@@ -92,6 +92,10 @@ export const TaskOperationEnum = builder.enumType('TaskOperation', {
       value: enums.TaskOperation.PREPARE_POOL,
       description: 'Connect a storage pool and measure it.',
     },
+    PROMOTE: {
+      value: enums.TaskOperation.PROMOTE,
+      description: 'Give linked volumes blocks of their own, where they are.',
+    },
   },
 });
 

@@ -6,6 +6,7 @@ import { deleteVirtualMachine } from './delete-command.js';
 import { labelVirtualMachine } from './label-command.js';
 import { migrateVirtualMachine } from './migrate-command.js';
 import * as power from './power-commands.js';
+import { promoteVirtualMachine } from './promote-command.js';
 import { deletedVirtualMachines, virtualMachines } from './queries.js';
 import { createSnapshot } from './snapshot-commands.js';
 import './bin-schema.js';
@@ -59,6 +60,11 @@ const operations = [
     'bulkMigrateVirtualMachines',
     migrateVirtualMachine,
     'Moves many virtual machines to other nodes, each to the best that has room for it.',
+  ],
+  [
+    'bulkPromoteVirtualMachines',
+    promoteVirtualMachine,
+    'Gives the linked volumes of many virtual machines blocks of their own.',
   ],
 ] as const;
 

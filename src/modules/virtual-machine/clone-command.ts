@@ -68,6 +68,8 @@ export const cloneVirtualMachine = defineCommand({
       }),
       start: startOnCreate,
       operation: 'CLONE',
+      // The snapshot may take as long as a job may, and the copy has all of its own time after that.
+      timeoutMs: own === null ? undefined : 2 * context.services.config.tasks.jobTimeoutMs,
     });
     const result = { virtualMachineId: made.vm.id, taskId: made.task?.id ?? null };
     if (own === null) return { result, changed: made.changed };

@@ -48,6 +48,8 @@ export interface NewMachine {
   readonly start: boolean;
   /** What the task is called that makes its volumes. */
   readonly operation: 'PROVISION' | 'CLONE';
+  /** How long that task may take; as any job, if not given. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface Made {
@@ -156,7 +158,7 @@ async function beginProvisioning(
   context: RunContext,
   vm: VirtualMachine,
   volumes: readonly Volume[],
-  { disks, start, operation }: NewMachine,
+  { disks, start, operation, timeoutMs }: NewMachine,
 ): Promise<Task> {
   const poolIds = disks.flatMap(({ poolId, origin }) => [poolId, origin?.poolId ?? poolId]);
   const details: ProvisionDetails = {
@@ -164,8 +166,7 @@ async function beginProvisioning(
     poolIds: [...new Set(poolIds)],
     start,
   };
-  return beginJob(context, vm, operation, {
-    nodeId: await pickExecutor(context.tx, details.poolIds),
-    details: { ...details } as Prisma.InputJsonObject,
-  });
+  const nodeId = await pickExecutor(context.tx, details.poolIds);
+  const columns = { nodeId, details: { ...details } as Prisma.InputJsonObject };
+  return beginJob(context, vm, operation, columns, timeoutMs);
 }

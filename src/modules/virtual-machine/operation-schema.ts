@@ -1,11 +1,14 @@
 /** Mutations of virtual machines beyond power: size, place, project, devices and console. */
 import { expectedVersion, target } from '../../graphql/fields.js';
 import { mutationField } from '../../graphql/mutation.js';
+import { encodeGlobalId } from '../../ids.js';
+import { VolumeProvisioningEnum } from '../storage/queries.js';
 import { cloneVirtualMachine } from './clone-command.js';
 import { issueConsoleTicket, redeemConsoleTicket } from './console-commands.js';
 import * as devices from './device-commands.js';
 import { migrateVirtualMachine } from './migrate-command.js';
 import { moveVirtualMachine } from './move-command.js';
+import { promoteVirtualMachine } from './promote-command.js';
 import { resizeVirtualMachine } from './resize-command.js';
 import { taskPart, virtualMachinePart } from './schema.js';
 import { CloneMode } from './spec-enums.js';
@@ -43,6 +46,32 @@ mutationField('cloneVirtualMachine', cloneVirtualMachine, {
     startOnCreate: t.boolean({ description: 'Power it on as soon as it is whole.' }),
   }),
   entities,
+});
+
+mutationField('promoteVirtualMachine', promoteVirtualMachine, {
+  description:
+    'Gives the linked volumes of a virtual machine blocks of their own, while it runs, too: then what they shared them with, a snapshot, a volume or an image, can be deleted. Without linked volumes there is nothing to do. Its own snapshots must be deleted first: they stand on the shared blocks.',
+  input: (t) => ({
+    id: target(t, 'virtual machine'),
+    provisioning: t.field({
+      type: VolumeProvisioningEnum,
+      description: 'When the volumes take their space from then on; THIN if not given.',
+    }),
+    expectedVersion: expectedVersion(t),
+  }),
+  entities,
+  fields: (t) => ({
+    promotedVolumeIds: t.idList({
+      description: 'The volumes that get blocks of their own.',
+      resolve: ({ result }) => result.volumeIds.map((id) => encodeGlobalId('Volume', id)),
+    }),
+    claimedBytes: t.field({
+      type: 'BigInt',
+      description:
+        'What they claim of their storage pools beyond what they claim already. Of the quota they take nothing: linked volumes count whole.',
+      resolve: ({ result }) => BigInt(result.claimedBytes),
+    }),
+  }),
 });
 
 mutationField('migrateVirtualMachine', migrateVirtualMachine, {

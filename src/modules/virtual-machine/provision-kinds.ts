@@ -14,6 +14,7 @@ import { poolConfiguration } from '../storage/pool-secrets.js';
 import { sourceOf } from '../storage/volume-sources.js';
 import { defineTaskKind, type JobDone, type JobResult, type TaskKind } from '../task/kinds.js';
 import type { TaskEnd } from '../task/rules.js';
+import { holdVolumesOf } from './promote-kind.js';
 import { removeVirtualMachine } from './remove.js';
 import { beginStart } from './start.js';
 
@@ -33,13 +34,19 @@ function volumesOf({ tx }: Pick<RunContext, 'tx'>, task: Task): Promise<Volume[]
   });
 }
 
+/** The same, held until the commit: somebody may be editing them, and the audit tells of them as they were. */
+async function heldVolumesOf(context: RunContext, task: Task): Promise<Volume[]> {
+  await holdVolumesOf(context.tx, detailsOf(task).volumeIds);
+  return volumesOf(context, task);
+}
+
 function machineOf({ tx }: RunContext, task: Task): Promise<VirtualMachine | null> {
   return tx.virtualMachine.findUnique({ where: { id: task.virtualMachineId ?? '' } });
 }
 
 async function done(context: RunContext, task: Task, result: JobResult): Promise<JobDone> {
   const changed: Change[] = [];
-  for (const volume of await volumesOf(context, task))
+  for (const volume of await heldVolumesOf(context, task))
     changed.push(...(await finishVolume(context.tx, volume, result)));
   const vm = await machineOf(context, task);
   if (!vm) return { changed };
@@ -72,7 +79,7 @@ const isProtected = ({ deletionProtected }: Volume): boolean => deletionProtecte
 /** Cancelled, nothing is left of it, unless that is protected. Failed, the machine stays with broken volumes, for somebody to see why. */
 async function undo(context: RunContext, task: Task, end: TaskEnd): Promise<Change[]> {
   const vm = await machineOf(context, task);
-  const volumes = await volumesOf(context, task);
+  const volumes = await heldVolumesOf(context, task);
   const changed: Change[] = [];
   const reason = end.errorMessage ?? end.status;
   const gone = end.status === 'CANCELLED' && !vm?.deletionProtected && !volumes.some(isProtected);

@@ -25,7 +25,8 @@ export type Operation =
   | 'CREATE_SNAPSHOT'
   | 'REVERT_SNAPSHOT'
   | 'DELETE_SNAPSHOT'
-  | 'CLONE';
+  | 'CLONE'
+  | 'PROMOTE';
 
 interface OperationRule {
   /** States that the operation starts from. */
@@ -180,6 +181,13 @@ export const OPERATIONS: Readonly<Record<Operation, OperationRule>> = {
     hints: { UNKNOWN: ASK_THE_NODE },
   },
   CLONE: {
+    from: ['STOPPED', 'RUNNING', 'PAUSED', 'SUSPENDED'],
+    already: [],
+    forced: [],
+    desired: null,
+    hints: { CRASHED: 'Stop it first.', UNKNOWN: ASK_THE_NODE },
+  },
+  PROMOTE: {
     from: ['STOPPED', 'RUNNING', 'PAUSED', 'SUSPENDED'],
     already: [],
     forced: [],

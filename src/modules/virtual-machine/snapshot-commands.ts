@@ -149,7 +149,7 @@ async function executorIfAny(context: RunContext, vm: VirtualMachine): Promise<s
   }
 }
 
-/** By the control plane itself: one that was taken for a copy goes when that has ended. Tried once; what fails is seen, and is somebody's to delete. */
+/** By the control plane itself: one that was taken for a copy goes when that has ended. What fails is seen, and tried again by and by. */
 export const discardSnapshot = defineCommand({
   ...common,
   name: 'snapshot.discard',
@@ -173,7 +173,7 @@ export const discardSnapshot = defineCommand({
     const wanted = (await tx.volume.count({ where: copiedFromSnapshot(id) })) > 0;
     const nodeId = wanted ? null : await executorIfAny(context, vm);
     if (!wanted && nodeId === null) return nothing;
-    const data = { discardAfterTaskId: null, ...(wanted ? {} : { state: 'DELETING' as const }) };
+    const data = wanted ? { discardAfterTaskId: null } : { state: 'DELETING' as const };
     const after = await tx.vmSnapshot.update({ where: { id }, data });
     const settled = { type: TYPE, id, before, after, projectId: vm.projectId };
     if (nodeId === null) return { result, changed: [settled] };

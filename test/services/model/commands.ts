@@ -122,8 +122,25 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
   ],
   updateVirtualMachine: [
     3,
-    edit('VirtualMachine', ({ fresh }) => ({ description: fresh('text') })),
+    edit('VirtualMachine', ({ fresh, random }) =>
+      random.once(2) ? { description: fresh('text') } : { deletionProtected: random.once(3) },
+    ),
   ],
+  promoteVirtualMachine: [
+    4,
+    async ({ any, db, random }) => {
+      const where = {
+        spec: { path: ['source', 'linked'], equals: true },
+        attachedVmId: { not: null },
+      };
+      const row = random.of(await db.volume.findMany({ where, orderBy: { id: 'asc' } }));
+      const id = row?.attachedVmId
+        ? encodeGlobalId('VirtualMachine', row.attachedVmId)
+        : await any('VirtualMachine');
+      return about(id, { provisioning: random.of(['THIN', 'THICK_LAZY']) });
+    },
+  ],
+  bulkPromoteVirtualMachines: [1, several],
   labelVirtualMachine: [
     3,
     edit('VirtualMachine', ({ fresh }) => ({ set: { last: fresh('label') } })),
@@ -193,6 +210,24 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
       return many && { ...many, name: tools.fresh('snapshot') };
     },
   ],
+  createApiToken: [
+    1,
+    async ({ fresh, random }) => ({
+      name: fresh('script'),
+      permissions: [random.of(['vm:read', 'storage:read'])],
+    }),
+  ],
+  revokeApiToken: [
+    1,
+    async ({ db, random }) => {
+      const rows = await db.apiToken.findMany({
+        where: { nodeId: null }, // agents go on
+        orderBy: { id: 'asc' },
+      });
+      const row = random.of(rows);
+      return row && { id: encodeGlobalId('ApiToken', row.id) };
+    },
+  ],
   createVolume: [
     6,
     async ({ any, fresh, random, db }) => {
@@ -213,7 +248,18 @@ const COMMANDS: Readonly<Record<string, readonly [weight: number, make: Make]>> 
       mode: random.of(['FULL', 'LINKED']),
     })),
   ],
-  updateVolume: [2, edit('Volume', ({ fresh }) => ({ labels: { last: fresh('label') } }))],
+  updateVolume: [
+    4,
+    edit(
+      'Volume',
+      ({ fresh, random }) =>
+        random.of([
+          { labels: { last: fresh('label') } },
+          { qos: { maxIops: 1 + random.below(1000) } },
+          { deletionProtected: random.once(3) },
+        ]) as object,
+    ),
+  ],
   deleteVolume: [3, edit('Volume')],
   attachVolume: [
     6,

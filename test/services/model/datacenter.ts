@@ -1,5 +1,6 @@
 /** Two instances of the control plane on one PostgreSQL, agents of three nodes, and somebody who cuts connections. */
 import pg from 'pg';
+import { auditSealer } from '../../../src/controllers/audit-keeper.js';
 import { binKeeper } from '../../../src/controllers/bin-keeper.js';
 import { maintenance } from '../../../src/controllers/maintenance.js';
 import { nodeHealth } from '../../../src/controllers/node-health.js';
@@ -96,6 +97,7 @@ export async function createDatacenter(random: Random) {
       if (/INTERNAL_SERVER_ERROR|was refused: (?!BUSY|CONFLICT)/.test(String(error)))
         bugs.push(`report: ${error}`);
     });
+  const sealer = auditSealer();
   const controllers = (which: typeof nodeHealth) =>
     attempt(
       which.run(
@@ -153,10 +155,18 @@ export async function createDatacenter(random: Random) {
       await controllers(taskDeadlines);
       await controllers(binKeeper);
       await controllers(snapshotKeeper);
+      await controllers(sealer);
     },
     /** Nodes that are to be emptied are. */
     drain: () => controllers(maintenance),
+    /** Until every task has ended, every snapshot that waits to be discarded is, and all that is told is sealed. */
     async settle(): Promise<void> {
+      await this.quieten();
+      clock.advance(25 * 3_600_000); // what could not be discarded is tried again after a day at the latest
+      await this.quieten();
+      for (let round = 0; round < 2; round += 1) await controllers(sealer);
+    },
+    async quieten(): Promise<void> {
       const unfinished = () => data.db.task.count({ where: { finishedAt: null } });
       for (let quiet = 0, rounds = 0; quiet < 3 && rounds < 40; rounds += 1) {
         for (const { agent } of agents) await attempt(agent.report());
