@@ -59,6 +59,8 @@ for step in "$here"/firstboot/steps/*.sh; do
 done
 lay_setting "$here/logrotate.d/quantix-vdc" /etc/logrotate.d/quantix-vdc
 lay 755 "$here/periodic/weekly/quantix-certificate" /etc/periodic/weekly/quantix-certificate
+lay 755 "$here/periodic/daily/backup-quantix" /etc/periodic/daily/backup-quantix
+lay_setting "$here/conf.d/quantix-backup" /etc/conf.d/quantix-backup
 
 mkdir -p "$root/usr/bin"
 cat >"$root/usr/bin/qx-controlplane.installing" <<END

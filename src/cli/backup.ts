@@ -1,5 +1,6 @@
 /** `backup`: writes one archive, proves it, and removes old ones. What goes wrong is an alert, too. */
 import { configurationFiles } from '../config/load.js';
+import type { Config } from '../config/model.js';
 import { BackupError } from './backup/failure.js';
 import type { Surroundings } from './backup/surroundings.js';
 import { reasonOf } from './doctor/finding.js';
@@ -9,13 +10,23 @@ import { UsageError } from './usage.js';
 
 export function surroundingsOf(options: Options): Surroundings {
   const { config, log } = settingsOf({ 'log-level': 'error', ...options });
+  const files = configurationFiles(flagsOf(options));
+  assertReadable(config, files);
   return {
     config,
     log,
-    files: configurationFiles(flagsOf(options)),
+    files,
     now: () => new Date(),
     say: (line) => console.log(line),
   };
+}
+
+/** Loading lets these pass for the service. Here an archive would be written without keys, or one without a seal be believed. */
+function assertReadable({ backup }: Config, files: Surroundings['files']): void {
+  const missing = { 'backup.key_file': backup.key, 'backup.password_file': backup.password };
+  for (const { setting, file } of files)
+    if (setting in missing && missing[setting as keyof typeof missing] === null)
+      throw new UsageError(`${setting} names ${file}, which this user may not read.`);
 }
 
 export async function backup(words: readonly string[], options: Options): Promise<number> {

@@ -15,6 +15,7 @@ import {
 import { BackupError } from './backup/failure.js';
 import { whyNot } from './backup/known.js';
 import { major, PARTS } from './backup/manifest.js';
+import { asReader } from './backup/reader.js';
 import type { Surroundings } from './backup/surroundings.js';
 import { surroundingsOf } from './backup.js';
 import { reasonOf } from './doctor/finding.js';
@@ -80,7 +81,7 @@ async function list({ config }: Surroundings): Promise<number> {
 }
 
 async function verify(
-  site: Surroundings,
+  surroundings: Surroundings,
   named: string,
   accept: { secret: string | null; unsealed: boolean },
 ): Promise<number> {
@@ -90,6 +91,7 @@ async function verify(
       import('./backup/prove.js'),
       import('./backup/programs.js'),
     ]);
+  const site = asReader(surroundings);
   const { archive } = await examineArchive(site, named, accept);
   await exclusively(site, 'verification', async (server) => {
     const programs = await findPrograms(await serverVersion(server), site.config.backup.tools);

@@ -8,10 +8,10 @@ export async function restore(words: readonly string[], options: Options): Promi
   const [named, ...rest] = words;
   if (rest.length > 0 || (named === undefined) === (options.undo !== true))
     throw new UsageError('Say "restore NAME" or "restore --undo".');
-  if (options.undo && (options['key-file'] !== undefined || options.unsealed))
-    throw new UsageError(
-      'restore --undo reads no archive: it takes neither --key-file nor --unsealed.',
-    );
+  const aboutArchives = ['key-file', 'unsealed', 'audit-faults'] as const;
+  const given = aboutArchives.find((name) => options[name] !== undefined);
+  if (options.undo && given)
+    throw new UsageError(`restore --undo reads no archive: it takes no --${given}.`);
   const site = surroundingsOf(options);
   const force = options.force === true;
   if (named === undefined) {
@@ -21,6 +21,10 @@ export async function restore(words: readonly string[], options: Options): Promi
   }
   const { restoreArchive } = await import('./backup/restore.js');
   const secret = secretOf(site.config, options);
-  await restoreArchive(site, named, { secret, force, unsealed: options.unsealed === true });
+  await restoreArchive(site, named, {
+    ...{ secret, force },
+    unsealed: options.unsealed === true,
+    auditFaults: options['audit-faults'] === true,
+  });
   return 0;
 }

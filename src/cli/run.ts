@@ -27,6 +27,7 @@ const OPTIONS = {
   undo: { type: 'boolean' },
   force: { type: 'boolean' },
   unsealed: { type: 'boolean' },
+  'audit-faults': { type: 'boolean' },
   'key-file': { type: 'string' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -76,7 +77,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import('./backup.js')).backup,
   },
   restore: {
-    options: ['config', 'key-file', 'undo', 'force', 'unsealed', 'log-level'],
+    options: ['config', 'key-file', 'undo', 'force', 'unsealed', 'audit-faults', 'log-level'],
     load: async () => (await import('./restore.js')).restore,
   },
   backups: {

@@ -58,6 +58,7 @@ Options of backup, backups and restore (docs/backup.md):
   --config FILE         as above
   --key-file FILE       backups, restore: the key of the archive, instead of backup.key_file
   --unsealed            backups, restore: accept an archive without a seal although there is a key
+  --audit-faults        restore: accept an archive whose audit log is not what was sealed
   --force               restore: end all sessions at the database first
 
 Options of agent:

@@ -1,5 +1,5 @@
 /** The settings of backups; a part of the model. */
-import { integer, list, secretFile, text } from './key.js';
+import { integer, list, optionalIdentifier, secret, secretFile, text } from './key.js';
 
 const isPath = (value: string): boolean => /^\/[^\0]*$/.test(value);
 
@@ -31,8 +31,24 @@ export const backup = {
     key_file: secretFile({
       example: '/etc/quantix-vdc/secrets/backup',
       minBytes: 16,
+      forRoot: true,
       description:
         'File with the passphrase or key that seals archives, at least 16 bytes. It encrypts configuration and keys, and proves that nobody changed an archive. Keep a copy away from this machine. Without it neither is done, and configuration and keys are in no backup.',
+    }),
+    user: optionalIdentifier({
+      example: 'quantix_backup',
+      description:
+        "Role that dumps the database and proves archives: it needs pg_read_all_data and CREATEDB, and nothing else. Without it, the owner of the tables does that. Restoring is the owner's in any case. See docs/backup.md.",
+    }),
+    password: secret({
+      example: "'p@ss/w:rd'",
+      description: 'Password of user. Any character may be used; quote it. Prefer password_file.',
+    }),
+    password_file: secretFile({
+      example: '/etc/quantix-vdc/secrets/database-backup-password',
+      forRoot: true,
+      description:
+        'File that holds the password of user. Line ends behind it are dropped. Not together with password. The service itself need not be able to read it.',
     }),
     include: list({
       default: ['/etc/quantix-vdc'],

@@ -38,6 +38,8 @@ export type Key<Kind extends KeyKind = KeyKind, Value = unknown> = {
   readonly secret: boolean;
   /** Least length of what a `secretFile` holds. */
   readonly minBytes: number;
+  /** A `secretFile` of commands that root gives: a process that may not read it, such as the service, goes without. */
+  readonly forRoot: boolean;
   /** Can be changed for all instances at once while they run: whoever reads it must read it each time that it is used. */
   readonly shared: boolean;
   /** The least and the greatest value, as one would write them; null where there is none. */
@@ -59,6 +61,7 @@ const plain = {
   unit: null,
   secret: false,
   minBytes: 1,
+  forRoot: false,
   shared: false,
   min: null,
   max: null,
@@ -243,7 +246,7 @@ export function secret(options: About & { example: string }): Key<'secret', stri
 
 /** A file that holds a secret: `password_file` gives `password`. The path is no secret, but is never shown either. */
 export function secretFile(
-  options: About & { example: string; minBytes?: number },
+  options: About & { example: string; minBytes?: number; forRoot?: true },
 ): Key<'secretFile', string | null> {
   return { ...path(options), kind: 'secretFile' };
 }

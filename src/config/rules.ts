@@ -19,6 +19,12 @@ const atMost = [
   ['limits.default_page_size', 'limits.max_page_size'],
 ] as const;
 
+/** [role, its password]: roles that need not be there. */
+const optionalRoles = [
+  ['database.migration_user', 'database.migration_password'],
+  ['backup.user', 'backup.password'],
+] as const;
+
 /** What the database itself refuses to go below: see the migration 000020_audit_seals. */
 const AUDIT_FLOOR_MS = 720 * 3_600_000;
 
@@ -35,12 +41,14 @@ export function applyRules(choices: Choices, report: Report): void {
     if (a.source === null) a.value = b.value;
     else blame(lesser, a, greater, b, 'must be at most', report);
   }
-  const owner = choices.get('database.migration_user');
-  for (const path of ['database.migration_password', 'database.migration_password_file']) {
-    const given = choices.get(path);
-    if (!given?.source || !owner || owner.value !== null) continue;
-    const message = "is nobody's while database.migration_user is not set: set it, or remove this";
-    report({ path, source: given.source, message });
+  for (const [user, password] of optionalRoles) {
+    const role = choices.get(user);
+    for (const path of [password, `${password}_file`]) {
+      const given = choices.get(path);
+      if (!given?.source || !role || role.value !== null) continue;
+      const message = `is nobody's while ${user} is not set: set it, or remove this`;
+      report({ path, source: given.source, message });
+    }
   }
   for (const section of ['database', 'redis']) {
     const mode = choices.get(`${section}.ssl_mode`);

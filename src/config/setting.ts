@@ -19,7 +19,7 @@ export type Report = (fault: ConfigFault) => void;
 
 const FILE_LIMIT = 1024 * 1024;
 
-/** The value, with secret files read; undefined after a fault was reported. */
+/** The value, with secret files read (null: not for this user); undefined after a fault was reported. */
 export function readValue(setting: Setting, report: Report): { value: unknown } | undefined {
   const { entry, raw, source, folder } = setting;
   const parsed = entry.key.schema.safeParse(raw);
@@ -34,6 +34,8 @@ export function readValue(setting: Setting, report: Report): { value: unknown } 
     const content = readText(path, FILE_LIMIT);
     return { value: kind === 'file' ? path : secretIn(content, entry.key.minBytes) };
   } catch (cause) {
+    if (entry.key.forRoot && (cause as NodeJS.ErrnoException).code === 'EACCES')
+      return { value: null };
     report({ path: entry.path, source, message: `the file it names ${reason(cause)}` });
     return undefined;
   }

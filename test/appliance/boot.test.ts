@@ -1,7 +1,7 @@
 /** An appliance from nothing: its files on an empty machine, OpenRC, the first boot, and the web server in front. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openSocket } from '../e2e/socket-client.js';
@@ -27,6 +27,14 @@ const Changes = graphql(`
     changes(types: [CLUSTER]) { ... on ObjectChange { kind } }
   }
 `);
+const Login = graphql(`
+  mutation FirstSignInAtTheAppliance($input: LoginInput!) {
+    login(input: $input) { __typename ... on LoginPayload { token mustChangePassword } }
+  }
+`);
+const Clusters = graphql(`
+  query ClustersOfTheAppliance { clusters { nodes { name } } }
+`);
 const SignIns = graphql(`
   query SignInsAtTheAppliance {
     auditEntries(first: 1, filter: { action: { eq: "user.login" } }) { nodes { ipAddress username } }
@@ -36,6 +44,8 @@ const SignIns = graphql(`
 let machine: Machine;
 let password: string;
 let admin: Client;
+/** What the first sign-in gave to a browser. */
+let cookie: string;
 
 beforeAll(async () => {
   machine = await Machine.create(SERVICES);
@@ -97,6 +107,7 @@ describe('the first boot', () => {
     );
     expect(listed.trim().split('\n')).toEqual([
       '640 root:quantix config.yaml',
+      '600 root:root secrets/backup',
       '600 root:root secrets/database-backup-password',
       '600 root:root secrets/database-owner-password',
       '640 root:quantix secrets/database-password',
@@ -182,8 +193,52 @@ describe('the first boot', () => {
 });
 
 describe('the web server', () => {
-  it('lets the administrator sign in and ask, its certificate vouched for by the machine', async () => {
-    admin = client(await client().login('admin', password));
+  it('lets the administrator sign in, who has to choose another password before anything else', async () => {
+    const first = await client().answer(Login, { input: { username: 'admin', password } });
+    const login = first.data?.login;
+    expect(login).toMatchObject({ mustChangePassword: true });
+    admin = client(login?.__typename === 'LoginPayload' ? login.token : null);
+    const refused = await admin.answer(SignIns);
+    expect(refused.errors[0]?.extensions?.code).toBe('PASSWORD_CHANGE_REQUIRED');
+    const newPassword = 'violet-otter-ladder-29';
+    await mutate(admin, 'changePassword', { currentPassword: password, newPassword });
+    password = newPassword;
+    cookie = first.headers.get('set-cookie') ?? '';
+  });
+
+  it('has the session of a browser bound to this host over TLS, as the program knows what is in front', async () => {
+    expect(cookie).toMatch(/^__Host-quantix_session=.*; Path=\/;.*; Secure$/);
+    const [pair = ''] = cookie.split(';');
+    const ask = (origin: string) =>
+      get('/graphql', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', cookie: pair, origin },
+        body: JSON.stringify({ query: '{ viewer { user { username } } }' }),
+      }).then((answer) => answer.json());
+    expect(await ask(WEB)).toMatchObject({ data: { viewer: { user: { username: 'admin' } } } });
+    expect(await ask('https://elsewhere.example')).not.toMatchObject({
+      data: { viewer: { user: expect.anything() } },
+    });
+  });
+
+  it('says what browsers have to know once, whether the program answers or it does itself', async () => {
+    const said = async (path: string, init?: RequestInit) => {
+      const { headers } = await get(path, init);
+      return ['strict-transport-security', 'x-content-type-options'].map((name) =>
+        headers.get(name),
+      );
+    };
+    const once = ['max-age=31536000', 'nosniff'];
+    expect(await said('/graphql?query={__typename}')).toEqual(once);
+    expect(await said('/readyz')).toEqual(once);
+    expect(await said('/metrics')).toEqual(once);
+    const { headers } = await get('/graphql?query={__typename}');
+    expect(headers.get('content-security-policy')).toBe(
+      "default-src 'none'; frame-ancestors 'none'",
+    );
+  });
+
+  it('has a certificate that the machine vouches for, for each of its names', async () => {
     const { nodes } = (await admin.run(SignIns)).auditEntries;
     expect(nodes).toMatchObject([{ username: 'admin' }]);
     for (const servername of [NAME, 'localhost']) {
@@ -209,17 +264,14 @@ describe('the web server', () => {
     expect((await admin.run(SignIns)).auditEntries.nodes).toMatchObject([{ ipAddress: ADDRESS }]);
   });
 
-  it('sends everybody to HTTPS, and has browsers remember it', async () => {
+  it('sends everybody to HTTPS, and tells nobody its version or its figures', async () => {
     const plain = await machine.must(
       `(printf 'POST /graphql?a=b HTTP/1.1\\r\\nHost: ${NAME}\\r\\nConnection: close\\r\\n\\r\\n'; sleep 0.2) | nc 127.0.0.1 80`,
     );
     expect(plain).toMatch(/^HTTP\/1\.1 308 /);
     expect(plain).toContain(`Location: https://${NAME}/graphql?a=b`);
     const answer = await get('/readyz');
-    expect([answer.status, answer.headers.get('strict-transport-security')]).toEqual([
-      200,
-      'max-age=31536000',
-    ]);
+    expect(answer.status).toBe(200);
     expect(answer.headers.get('server')).toBe('nginx');
     expect((await get('/metrics')).status).toBe(404);
   });
@@ -324,21 +376,96 @@ describe('the service', () => {
     await until('it serves again', async () => (await get('/readyz')).status === 200, 60_000);
     expect(await ofProgram()).not.toBe(pid);
   });
+});
 
-  it('stops in good order, and is waited for when it starts', async () => {
+/** For the one command that has to be the owner's. */
+const OWNER =
+  'QUANTIX_DATABASE_MIGRATION_USER=quantix_owner QUANTIX_DATABASE_MIGRATION_PASSWORD_FILE=/etc/quantix-vdc/secrets/database-owner-password';
+const BACKUPS = '/var/backups/quantix-vdc';
+const archives = async () =>
+  (await machine.must(`ls ${BACKUPS}`)).split('\n').filter((name) => name !== '');
+
+const OLD = 'quantix-20200101T000000Z-00000000';
+
+/** What an archive says of itself, without its parts: as far as one is looked at that is to go. */
+async function layOldArchive(): Promise<void> {
+  const folder = machine.path(`${BACKUPS}/${OLD}`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const postgres = { version: 150000, database: 'x', collate: 'C', ctype: 'C', bytes: 0 };
+  const nothing = { migrations: [], tables: {}, feed: null, settings: null, keys: null, parts: {} };
+  const createdAt = '2020-01-01T00:00:00Z';
+  const manifest = { format: 1, id: randomUUID(), createdAt, program: '0.1.0', postgres };
+  await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, ...nothing }));
+}
+
+describe('the daily backup', () => {
+  it('is proven without anything of the owner, and takes the place of one that is too old', async () => {
+    await mutate(admin, 'createCluster', { name: 'of-the-backup' });
+    await layOldArchive();
+    await machine.must('/etc/periodic/daily/backup-quantix');
+    const log = machine.read('/var/log/quantix-backup.log');
+    expect(log).toMatch(/^Proven: /m);
+    expect(log).toContain(`Removed, being too old or too many: ${OLD}`);
+    expect(await archives()).toEqual([expect.not.stringMatching(OLD)]);
+    expect(await machine.must('qx-controlplane backups')).toMatch(/ verified .*with keys\n$/);
+    expect(await machine.must(`stat -c '%a %U' ${BACKUPS} ${BACKUPS}/*`)).toMatch(
+      /^(700 root\n){2}$/,
+    );
+  });
+
+  it('is nothing for the account of the service', async () => {
+    const { code, output } = await machine.run(
+      `cd / && su -s /bin/sh -c 'qx-controlplane backups' quantix`,
+    );
+    expect([code, output]).toEqual([2, expect.stringContaining('this user may not read')]);
+  });
+});
+
+describe('a new version beside the old one', () => {
+  const NEXT = '/usr/lib/quantix-vdc-next';
+
+  it('migrates while the old one serves, takes its place, stops in good order, and gives it back', async () => {
+    await machine.must(`mkdir -p ${NEXT}/prisma && cd /usr/lib/quantix-vdc &&
+      cp -r package.json dist openrc ${NEXT} && cp -r prisma/migrations ${NEXT}/prisma && ln -s $PWD/node_modules ${NEXT}
+      mkdir ${NEXT}/prisma/migrations/999999_next && cd ${NEXT}/prisma/migrations/999999_next &&
+      echo 'ALTER TABLE clusters ADD COLUMN next int;' >migration.sql && echo 'ALTER TABLE clusters DROP COLUMN next;' >down.sql`);
+    await machine.must(`${OWNER} node ${NEXT}/dist/main.js migrate up`);
+    expect((await get('/readyz')).status).toBe(200); // the old one
+    await machine.must(`sh ${NEXT}/openrc/install.sh`);
+    await machine.must('rc-service quantix-controlplane restart');
+    expect(await machine.must("ps | grep '[m]ain.js serve'")).toContain(NEXT);
+    expect((await get('/readyz')).status).toBe(200);
+
     await machine.must('rc-service quantix-controlplane stop');
     expect(programLog().trim().split('\n').at(-1)).toContain('"msg":"stopped"');
-    expect((await machine.run('rc-service quantix-controlplane status')).output).toContain(
-      'stopped',
-    );
     const away = await get('/graphql', { method: 'POST', body: '{}' });
     expect([away.status, await away.json()]).toMatchObject([
       503,
       { errors: [{ extensions: { code: 'UNAVAILABLE' } }] },
     ]);
+    await machine.must(`${OWNER} qx-controlplane migrate down`);
+    await machine.must('sh /usr/lib/quantix-vdc/openrc/install.sh');
+  });
+});
+
+describe('a machine whose data are lost', () => {
+  it('is as at the time of the backup after a restore, and everybody signs in again', async () => {
+    await machine.sql('DROP DATABASE quantix_vdc WITH (FORCE)', 'postgres');
+    const [name] = await archives();
+    const said = await machine.must(`${OWNER} qx-controlplane restore ${name}`);
+    expect(said).toContain('Keys: those of this machine are those in the archive.');
+    expect(said).toMatch(/^Audit log: .* entries/m);
     expect(await machine.must('rc-service quantix-controlplane start')).toContain(
       'Waiting until it serves ... [ ok ]',
     );
-    expect((await get('/readyz')).status).toBe(200);
+    expect((await admin.answer(SignIns)).errors[0]?.extensions?.code).toBe('UNAUTHENTICATED');
+    admin = client(await client().login('admin', password));
+    const { clusters } = await admin.run(Clusters);
+    expect(clusters.nodes.map(({ name }) => name)).toContain('of-the-backup');
+    expect(
+      await machine.sql(
+        "SELECT has_database_privilege('quantix_backup', 'quantix_vdc', 'CONNECT')",
+      ),
+    ).toBe('t\n');
   });
 });

@@ -25,6 +25,9 @@ it('the config.yaml of an appliance is the default one, but for secrets, address
     `redis.password_file: ${secret}/redis-password"`,
     `auth.jwt_secret_file: ${secret}/jwt"`,
     `auth.encryption_key_file: ${secret}/encryption"`,
+    `backup.key_file: ${secret}/backup"`,
+    'backup.user: "quantix_backup"',
+    `backup.password_file: ${secret}/database-backup-password"`,
   ]);
 });
 

@@ -121,6 +121,8 @@ const DEFAULTS: Config = {
     keepCount: 14,
     key: null,
     include: ['/etc/quantix-vdc'],
+    user: null,
+    password: null,
     tools: '',
   },
 };

@@ -56,6 +56,7 @@ describe('the default config.yaml', () => {
     const lines = printed.replace(/^ {2}# (\w+): (\S+)$/gm, (line, name: string) => {
       if (name.endsWith('password')) return line;
       if (name === 'migration_user') return '  migration_user: quantix_owner';
+      if (name === 'user') return '  user: quantix_backup';
       return `  ${name}: ${secret}`;
     });
     const yaml = lines
@@ -69,7 +70,8 @@ describe('the default config.yaml', () => {
     expect(config.redis.password).toMatch(/^a secret/);
     expect(config.etcd).toMatchObject({ caFile: secret, certFile: secret, keyFile: secret });
     expect(config.auth.jwtSecret).toMatch(/^a secret/);
-    expect(load({ yaml: printed.replaceAll('# password:', 'password:') })).toMatchObject({
+    const passwords = printed.replaceAll('# password:', 'password:').replace('# user:', 'user:');
+    expect(load({ yaml: passwords })).toMatchObject({
       database: { password: 'p@ss/w:rd' },
       redis: { password: 'p@ss/w:rd' },
     });
@@ -112,6 +114,7 @@ describe('the reference', () => {
       'database.migration_password',
       'etcd.password',
       'redis.password',
+      'backup.password',
     ]);
   });
 });

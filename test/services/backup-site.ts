@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { createBackup } from '../../src/cli/backup/create.js';
 import type { RestoreOptions } from '../../src/cli/backup/restore.js';
 import { restoreArchive } from '../../src/cli/backup/restore.js';
@@ -36,6 +37,14 @@ export async function openBackupSite() {
   await writeFile(join(secrets, 'encryption'), 'e'.repeat(40));
   const directory = join(folder, 'backups');
   const lines: string[] = [];
+  // not at the database itself: whoever restores it wants nobody there
+  const shared = sharedPostgres();
+  const server = new pg.Client({
+    ...{ host: shared.host, port: shared.port, database: 'postgres' },
+    ...{ user: shared.user, password: shared.password },
+  });
+  server.on('error', () => {});
+  await server.connect();
 
   const surroundings = (change: ConfigOverrides = {}): Surroundings => ({
     config: defaultConfig({
@@ -64,25 +73,21 @@ export async function openBackupSite() {
       createBackup(surroundings(change), onInterrupted),
     restore: (named: string, options: Partial<RestoreOptions> = {}, change: ConfigOverrides = {}) =>
       restoreArchive(surroundings(change), named, {
-        ...{ secret: SECRET, force: false, unsealed: false },
+        ...{ secret: SECRET, force: false, unsealed: false, auditFaults: false },
         ...options,
       }),
     undo: (change: ConfigOverrides = {}) => undoRestore(surroundings(change), false),
     /** Databases of this site beside its own: what stands behind its name. */
     async others(): Promise<string[]> {
-      const { rows } = await roles.as(
-        'superuser',
-        `SELECT substr(datname, ${database.length + 2}) AS name FROM pg_database WHERE starts_with(datname, '${database}_') ORDER BY 1`,
+      const { rows } = await server.query(
+        `SELECT substr(datname, $1) AS name FROM pg_database WHERE starts_with(datname, $2) ORDER BY 1`,
+        [database.length + 2, `${database}_`],
       );
       return rows.map(({ name }) => String(name));
     },
     async dispose() {
-      const server = sharedPostgres();
-      const { rows } = await roles.as(
-        'superuser',
-        `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${database}_')`,
-      );
-      for (const { name } of rows) await server.dropDatabase(String(name));
+      for (const name of await this.others()) await shared.dropDatabase(`${database}_${name}`);
+      await server.end();
       await roles.dispose();
       await Promise.all([etcd.dispose(), redis.dispose(), rm(folder, { recursive: true })]);
     },

@@ -10,7 +10,9 @@ import { examineArchive } from '../../src/cli/backup/restore.js';
 import { extractFiles, unpackFiles } from '../../src/cli/backup/secret-files.js';
 import { readSettings, writeSettings } from '../../src/cli/backup/shared-settings.js';
 import { seedDemo } from '../../src/cli/demo/seed.js';
-import { runMigrations } from '../../src/data/migrate.js';
+import { auditSealer } from '../../src/controllers/audit-keeper.js';
+import type { TermServices } from '../../src/controllers/runner.js';
+import { revertMigrations, runMigrations } from '../../src/data/migrate.js';
 import { openPostgres } from '../../src/data/postgres.js';
 import { newId } from '../../src/ids.js';
 import { violations } from '../support/invariants.js';
@@ -315,7 +317,7 @@ describe('a backup that fails', () => {
       `SELECT message, count, resolved FROM alerts WHERE kind = 'backup-failed' ORDER BY created_at`,
     );
 
-  it('for want of room leaves the archives of before and an alert; the next one resolves it', async () => {
+  it('for want of room leaves the archives of before, and an alert', async () => {
     const disk = join(site.folder, 'disk');
     await mkdir(disk);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);
@@ -329,9 +331,6 @@ describe('a backup that fails', () => {
     expect(await alerts()).toEqual([
       { message: expect.stringContaining('The disk is too full'), count: 1, resolved: false },
     ]);
-    const well = await runProgram(['backup', '--config', 'config.yaml'], commandLine());
-    expect([well.code, well.stderr]).toEqual([0, '']);
-    expect(await alerts()).toEqual([expect.objectContaining({ count: 1, resolved: true })]);
   }, 60_000);
 
   it('because no more can be written in the middle of the dump says so, and leaves nothing of it', async () => {
@@ -346,39 +345,34 @@ describe('a backup that fails', () => {
     );
     expect(await archives()).toEqual(before);
     expect((await readdir(site.directory)).filter((name) => name.startsWith('.'))).toEqual([]);
-    await expect(alerts()).resolves.toContainEqual(expect.objectContaining({ resolved: false }));
+    expect(await alerts()).toEqual([expect.objectContaining({ count: 2, resolved: false })]);
   }, 60_000);
 
-  it.each([
-    [
-      'while it dumps',
-      async () => (await readdir(site.directory)).some((name) => name.startsWith('.writing-')),
-    ],
-    [
-      'while it proves',
-      async () => (await site.others()).some((name) => name.startsWith('verify_')),
-    ],
-  ])(
-    'being killed %s leaves good archives alone; the next one notices and tidies up',
-    async (_when, reached) => {
-      const before = await archives();
-      const kept = await site.others();
+  it('being killed, while it dumps or while it proves, leaves good archives alone; the next one notices, tidies up, and the alert is over', async () => {
+    const before = await archives();
+    const kept = await site.others();
+    const killedWhen = async (reached: () => Promise<boolean>) => {
       const program = await Program.start(['backup', '--config', 'config.yaml'], commandLine());
       onTestFinished(() => program.dispose());
       await until('that point', reached);
       await program.stop('SIGKILL');
       expect(await archives()).toEqual(expect.arrayContaining(before));
-      const noticed: string[] = [];
-      const done = await site.backup({}, async (reason) => void noticed.push(reason));
-      expect(noticed).toEqual([
-        expect.stringMatching(/^the backup that began at .* was killed or crashed/),
-      ]);
-      expect(await site.others()).toEqual(kept);
-      expect((await readdir(site.directory)).filter((name) => name.startsWith('.'))).toEqual([]);
-      expect(await archives()).toContain(done.name);
-    },
-    60_000,
-  );
+      return program.stdout;
+    };
+    const writing = async () =>
+      (await readdir(site.directory)).some((name) => name.startsWith('.writing-'));
+    const proving = async () => (await site.others()).some((name) => name.startsWith('verify_'));
+    await killedWhen(writing);
+    const noticed = /^Noticed: the backup that began at .* was killed or crashed/m;
+    expect(await killedWhen(proving)).toMatch(noticed);
+    const well = await runProgram(['backup', '--config', 'config.yaml'], commandLine());
+    expect([well.code, well.stderr]).toEqual([0, '']);
+    expect(well.stdout).toMatch(noticed);
+    expect(await alerts()).toEqual([expect.objectContaining({ count: 4, resolved: true })]);
+    expect(await site.others()).toEqual(kept);
+    expect((await readdir(site.directory)).filter((name) => name.startsWith('.'))).toEqual([]);
+    expect(await archives()).toHaveLength(before.length + 2);
+  }, 60_000);
 
   it('because another one is at work says so, and does not disturb it; not from another folder either', async () => {
     const elsewhere = { backup: { directory: join(site.folder, 'elsewhere') } };
@@ -409,15 +403,43 @@ describe('a backup that fails', () => {
       'DROP TABLE odd; DROP FUNCTION no(); DROP FUNCTION fails(int)',
     );
     expect(await archives()).toEqual(expect.arrayContaining(before));
-    const listed = await runProgram(['backups', '--config', 'config.yaml'], commandLine());
-    expect(listed.stdout).toMatch(/FAILED[^\n]*\n {4}verification failed: .*violates check/);
-    expect(listed.stdout).toMatch(
-      / verified .*program 0\.1\.0, schema \d{6}, PostgreSQL \d+ {2}with keys/,
-    );
     const good = await site.backup({ backup: { keepCount: 1 } });
     const after = await archives();
     expect(after).toContain(good.name);
     expect(after).toHaveLength(2); // and the one that failed, of which one may be kept, too
+  }, 60_000);
+
+  it('because its audit log is not what was sealed says where; the archive is restored by who accepts that', async () => {
+    const data = await open();
+    const services = { data, log: silent } as unknown as TermServices;
+    await auditSealer().run(services, () => true, new AbortController().signal, new Date());
+    await data.close();
+    await site.backup();
+    expect(site.lines.at(-2)).toMatch(
+      /^Audit log: \d+ seals, [1-9]\d* sealed entries, .* anchor: \w{64}$/,
+    );
+    const tamper = (sql: string) =>
+      site.roles.as('superuser', `SET session_replication_role = replica; ${sql}`);
+    const [entry] = await rows('SELECT id, action FROM audit_log ORDER BY seq LIMIT 1');
+    await tamper(`UPDATE audit_log SET action = 'nothing.at.all' WHERE id = '${entry.id}'`);
+    const words = new RegExp(`The audit log is not what was sealed. CHANGED: .*${entry.id}`);
+    const run = await runProgram(['backup', '--config', 'config.yaml'], commandLine());
+    expect([run.code, run.stderr]).toEqual([1, expect.stringMatching(words)]);
+    expect(await alerts()).toContainEqual({
+      ...{ message: expect.stringMatching(words), count: 1, resolved: false },
+    });
+    const listed = await runProgram(['backups', '--config', 'config.yaml'], commandLine());
+    expect(listed.stdout).toMatch(/FAILED[^\n]*\n {4}verification failed: The audit log is not/);
+    expect(listed.stdout).toMatch(
+      / verified .*program 0\.1\.0, schema \d{6}, PostgreSQL \d+ {2}with keys/,
+    );
+    const failed = /^(\S+) .*FAILED.*\n.*The audit log/m.exec(listed.stdout)?.[1] ?? '';
+    const before = await site.others();
+    await expect(site.restore(failed)).rejects.toThrow(words);
+    expect(await site.others()).toEqual(before);
+    await site.restore(failed, { auditFaults: true });
+    expect(site.lines.join('\n')).toContain('which was accepted. CHANGED');
+    await tamper(`UPDATE audit_log SET action = '${entry.action}' WHERE id = '${entry.id}'`);
   }, 60_000);
 
   it('because the role may not make databases says what to grant', async () => {
@@ -430,3 +452,26 @@ describe('a backup that fails', () => {
     );
   });
 });
+
+it('of a schema before there were seals is proven by a role that only reads, and migrated when it is restored', async () => {
+  const { database } = site;
+  const reader = { user: `reader-${database}`, password: 'reads' };
+  const role = `"${reader.user}"`;
+  await site.roles.as(
+    'superuser',
+    `CREATE ROLE ${role} LOGIN PASSWORD 'reads' CREATEDB IN ROLE pg_read_all_data;
+     GRANT CONNECT ON DATABASE "${database}" TO ${role}`,
+  );
+  onTestFinished(() => void site.roles.as('superuser', `DROP ROLE ${role}`));
+  await revertMigrations(site.roles.both, { to: '000019_audit_credentials' });
+  const old = await site.backup({ backup: reader });
+  expect(site.lines.at(-2)).toBe('Audit log: of a time before there were seals.');
+  await sharedPostgres().dropDatabase(database);
+  await site.restore(old.name, {}, { backup: reader });
+  expect(site.lines).toContain('Migrated: 000020_audit_seals');
+  const [may] = await rows(
+    `SELECT has_database_privilege('${reader.user}', '${database}', 'CONNECT') AS in, has_database_privilege('public', '${database}', 'CONNECT') AS all`,
+  );
+  expect(may).toEqual({ in: true, all: false });
+  await site.roles.as('superuser', `DROP OWNED BY ${role}`);
+}, 60_000);

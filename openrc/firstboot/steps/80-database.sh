@@ -12,9 +12,10 @@ role() {
   did "made the role $1"
 }
 
-role quantix_owner "$secrets/database-owner-password"
+# The owner makes a database to restore into, and the role of backups one to prove an archive in.
+role quantix_owner "$secrets/database-owner-password" CREATEDB
 role quantix "$secrets/database-password"
-role quantix_backup "$secrets/database-backup-password" "IN ROLE pg_read_all_data"
+role quantix_backup "$secrets/database-backup-password" "CREATEDB IN ROLE pg_read_all_data"
 
 if [ "$(echo "SELECT 1 FROM pg_database WHERE datname = 'quantix_vdc';" | sql postgres)" != 1 ]; then
   echo "CREATE DATABASE quantix_vdc OWNER quantix_owner TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';" | sql postgres

@@ -6,7 +6,7 @@
 pending=$secrets/first-password
 
 show() {
-  printf '\n  Quantix-vDC is set up. Sign in as\n\n    user      %s\n    password  %s\n\n  This password is not shown again: change it now.\n\n' \
+  printf '\n  Quantix-vDC is set up. Sign in as\n\n    user      %s\n    password  %s\n\n  This password is not shown again, and counts for nothing but setting another one.\n\n' \
     "$admin_name" "$(cat "$pending")"
 }
 
@@ -16,7 +16,7 @@ if [ "$(echo "SELECT 1 FROM users WHERE role = 'ADMIN' LIMIT 1;" | sql quantix_v
     [ "${#value}" -eq 20 ] || fail "openssl gave no random bytes"
     printf '%s\n' "$value" | place "$pending" 600 root:root
   fi
-  as quantix "qx-controlplane user create '$admin_name' --email '$admin_email' --role ADMIN --config '$conf/config.yaml'" <"$pending"
+  as quantix "qx-controlplane user create '$admin_name' --email '$admin_email' --role ADMIN --must-change-password --config '$conf/config.yaml'" <"$pending"
   did "made the administrator $admin_name"
 fi
 

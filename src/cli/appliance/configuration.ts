@@ -14,6 +14,9 @@ const SETTINGS: Readonly<Record<string, string | readonly string[]>> = {
   'redis.password_file': `${SECRETS}/redis-password`,
   'auth.jwt_secret_file': `${SECRETS}/jwt`,
   'auth.encryption_key_file': `${SECRETS}/encryption`,
+  'backup.key_file': `${SECRETS}/backup`,
+  'backup.user': 'quantix_backup',
+  'backup.password_file': `${SECRETS}/database-backup-password`,
 };
 
 export function applianceConfig(): string {

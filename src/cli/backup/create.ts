@@ -29,6 +29,7 @@ import { takeLock } from './lock.js';
 import { FORMAT, type Manifest, major, PARTS } from './manifest.js';
 import { dump, findPrograms, type Programs } from './programs.js';
 import { prove } from './prove.js';
+import { asReader } from './reader.js';
 import { outdated } from './retention.js';
 import { makeSeal, type SealKeys, sealKeys } from './seal.js';
 import { collectSecretFiles, packFiles } from './secret-files.js';
@@ -40,9 +41,10 @@ import type { Surroundings } from './surroundings.js';
 
 /** @param onInterrupted told when the run before this one was killed */
 export async function createBackup(
-  site: Surroundings,
+  surroundings: Surroundings,
   onInterrupted: (reason: string) => Promise<void>,
 ): Promise<Archive> {
+  const site = asReader(surroundings);
   const { config, say } = site;
   const { directory } = config.backup;
   await makeFolder(directory);

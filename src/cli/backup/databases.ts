@@ -34,9 +34,10 @@ const SCRATCH_MARK = 'qx-controlplane scratch database';
 const LEFT = `
   SELECT datname::text AS name FROM pg_database
   WHERE starts_with(datname, $1) AND substr(datname, length($1) + 1) ~ '^(verify|restore)_\\d{8}t\\d{6}_[0-9a-f]{4}$'
-    AND (shobj_description(oid, 'pg_database') = $2 OR shobj_description(oid, 'pg_database') IS NULL)`;
+    AND (shobj_description(oid, 'pg_database') = $2 OR shobj_description(oid, 'pg_database') IS NULL)
+    AND pg_has_role(datdba, 'USAGE')`;
 
-/** What killed runs left. Between its making and its marking a database is empty, so one without any mark is ours too, by its name. */
+/** What killed runs left. Between its making and its marking a database is empty, so one without any mark is ours too, by its name. A role drops its own. */
 export async function dropLeftDatabases(server: pg.Client, database: string): Promise<string[]> {
   const { rows } = await server.query<{ name: string }>(LEFT, [`${stem(database)}_`, SCRATCH_MARK]);
   for (const { name } of rows) await dropDatabase(server, name);

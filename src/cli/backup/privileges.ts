@@ -1,22 +1,21 @@
 /** Who may connect: of the database itself, so in no dump. */
 import pg from 'pg';
-import type { ConnectionOptions } from '../../data/connection.js';
 
 const GRANTED = `
   SELECT CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee)::text END AS grantee, a.privilege_type AS privilege
   FROM pg_database d CROSS JOIN aclexplode(d.datacl) a WHERE d.datname = $1 AND a.grantee <> d.datdba`;
 
-/** Gives `to` the privileges of `from`; without one to take them from, the service role may connect, and nobody else. */
+/** Gives `to` the privileges of `from`; without one to take them from, `roles` may connect, and nobody else. */
 export async function copyPrivileges(
   server: pg.Client,
-  settings: ConnectionOptions,
+  roles: readonly string[],
   from: string | null,
   to: string,
 ): Promise<void> {
   const on = `ON DATABASE ${pg.escapeIdentifier(to)}`;
   if (from === null) {
-    const role = pg.escapeIdentifier(settings.user);
-    await server.query(`REVOKE ALL ${on} FROM PUBLIC; GRANT CONNECT ${on} TO ${role}`);
+    const connecting = roles.map((role) => pg.escapeIdentifier(role)).join(', ');
+    await server.query(`REVOKE ALL ${on} FROM PUBLIC; GRANT CONNECT ${on} TO ${connecting}`);
     return;
   }
   const { rows: custom } = await server.query(

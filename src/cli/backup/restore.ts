@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
 import { z } from 'zod';
+import type { Config } from '../../config/model.js';
 import { asOwner } from '../../data/connection.js';
 import { runMigrations } from '../../data/migrate.js';
 import { readMigrations } from '../../data/migrations.js';
@@ -30,7 +31,7 @@ import { copyPrivileges } from './privileges.js';
 import { findPrograms, undump } from './programs.js';
 import type { SealKeys } from './seal.js';
 import { unpackFiles } from './secret-files.js';
-import { withClient, withServer } from './session.js';
+import { withServer } from './session.js';
 import { readSettings, runningMembers, type SettingsMap } from './shared-settings.js';
 import type { Surroundings } from './surroundings.js';
 import { beyondReach, renameAll, sessionsAt } from './swap.js';
@@ -40,6 +41,8 @@ export interface RestoreOptions {
   readonly secret: string | null;
   readonly force: boolean;
   readonly unsealed: boolean;
+  /** Restore although the audit log in the archive is not what was sealed. */
+  readonly auditFaults: boolean;
 }
 
 /** Whether an archive is whole, ours, and for this program. @throws {BackupError} why not */
@@ -153,11 +156,11 @@ export async function restoreArchive(
         { ...asOwner(config.database), database: fresh },
         join(archive.path, PARTS.database),
       );
-      await withClient(config.database, fresh, (client) => verifyRestored(client, manifest));
+      await verifyRestored(site, fresh, manifest, { auditFaults: options.auditFaults });
       say(`Restored into ${fresh}: all rows are there.`);
       // also begins a new epoch of the change feed, as this is another database than the dumped one, and grants the service role its rights
       for (const name of await runMigrations(target)) say(`Migrated: ${name}`);
-      await copyPrivileges(server, config.database, present ? database : null, fresh);
+      await copyPrivileges(server, connecting(config), present ? database : null, fresh);
       const before = present ? beside(database, 'before', site.now()) : null;
       const settingsBefore =
         settings === null ? null : await readSettings(config).catch(() => null);
@@ -187,6 +190,10 @@ export async function restoreArchive(
   });
   await tellNext(site, archive, keys);
 }
+
+/** Roles that have to get into the database. */
+const connecting = ({ database, backup }: Config): string[] =>
+  [database.user, backup.user].filter((role) => role !== null);
 
 /** @throws {BackupError} the swap is done, and what follows is not */
 export async function followUp(site: Surroundings, server: pg.Client): Promise<void> {

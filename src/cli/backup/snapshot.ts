@@ -19,7 +19,8 @@ export async function countRows(client: pg.Client): Promise<Record<string, numbe
   return Object.fromEntries(rows.map(({ name, count }) => [name, count]));
 }
 
-async function has(client: pg.Client, table: string): Promise<boolean> {
+/** Whether the database has the table. */
+export async function has(client: pg.Client, table: string): Promise<boolean> {
   const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS present', [
     `public.${table}`,
   ]);

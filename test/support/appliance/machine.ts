@@ -13,7 +13,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { KeptFolder } from '../services/process.js';
-import { BUSYBOX, ETCD, NGINX, POSTGRES, provide, REDIS } from '../services/provide.js';
+import { BUSYBOX, ETCD, NGINX, OPENSSL, POSTGRES, provide, REDIS } from '../services/provide.js';
 import { until } from '../until.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -44,7 +44,7 @@ export class Machine {
 
   /** Lays the files out; `default` are the services that come up at boot. */
   static async create(services: readonly string[]): Promise<Machine> {
-    await Promise.all([POSTGRES, REDIS, ETCD, NGINX, BUSYBOX].map(provide));
+    await Promise.all([POSTGRES, REDIS, ETCD, NGINX, BUSYBOX, OPENSSL].map(provide));
     await run('sh', [UNPACK, OPENRC, 'openrc', 'librc1', 'libeinfo1']);
     const folder = await KeptFolder.create('SIGKILL');
     const machine = new Machine(folder);

@@ -38,13 +38,13 @@ async function postgresFolders(): Promise<string[]> {
 
 export const POSTGRES: Software = {
   name: 'PostgreSQL',
-  programs: ['initdb', 'postgres'],
+  programs: ['initdb', 'postgres', 'pg_dump', 'pg_restore', 'psql'],
   packages: ['postgresql'],
   folders: postgresFolders,
 };
 export const REDIS: Software = {
   name: 'Redis',
-  programs: ['redis-server'],
+  programs: ['redis-server', 'redis-cli'],
   packages: ['redis-server'],
 };
 export const ETCD: Software = {
@@ -59,6 +59,8 @@ export const NGINX: Software = {
   packages: ['nginx-light', 'nginx'],
 };
 export const BUSYBOX: Software = { name: 'busybox', programs: ['busybox'], packages: ['busybox'] };
+/** A machine's first boot makes keys and certificates with it. */
+export const OPENSSL: Software = { name: 'openssl', programs: ['openssl'], packages: ['openssl'] };
 export const SHELLCHECK: Software = {
   name: 'shellcheck',
   programs: ['shellcheck'],
