@@ -292,7 +292,8 @@ describe('mutations', () => {
 });
 
 /** Ids that others gave: not ids of this API. */
-const FOREIGN_IDS = /^(AuditEntry|ObjectChange)\.requestId$|^AuditEntry\.credentialId$|\.vlanId$|^Volume\.backendId$/;
+const FOREIGN_IDS =
+  /^(AuditEntry|ObjectChange)\.requestId$|^AuditEntry\.credentialId$|\.vlanId$|^Volume\.backendId$/;
 
 describe('names', () => {
   const everyField = ownTypes().flatMap((type) =>
