@@ -46,6 +46,8 @@ export interface RequestFacts {
   readonly credential: Credential | null;
   /** How this browser gets its cookie, if it is a browser. */
   readonly cookie: CookieSettings;
+  /** What it showed as such, also where a header won over it. */
+  readonly cookieToken: string | null;
   authentication: Authentication | null;
   session: Session | null;
   /** A credential was shown and does not count. */

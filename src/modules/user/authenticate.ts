@@ -6,6 +6,7 @@ import { hashToken, kindOfToken } from '../../core/tokens.js';
 import { CredentialWatch } from './credential-watch.js';
 import { type Loaded, loadAgent, loadScript, loadUser } from './load-viewer.js';
 import { verifySession } from './session.js';
+import { MAX_TOKEN } from './session-token.js';
 import { sharedAnswers } from './shared-answers.js';
 import { useRecorder } from './token-use.js';
 
@@ -112,7 +113,7 @@ export function createAuthenticator(services: Services): Authenticator {
   }
 
   async function authenticate(token: string): Promise<Authentication | null> {
-    if (token.length > 2048) return null;
+    if (token.length > MAX_TOKEN) return null;
     const kind = kindOfToken(token);
     if (kind === 'agent') return byToken(kind, token, loadAgent);
     if (kind === 'script') return byToken(kind, token, loadScript);
