@@ -9,6 +9,10 @@ export const REQUEST_ERROR_CODES = {
     'An id, a cursor, a page size or a filter is malformed; `path` names the argument.',
   NOT_FOUND:
     'A subscription names an object that does not exist, or does not exist for you; `path` names the argument.',
+  SUBSCRIPTION_REVOKED:
+    'The last message of a subscription, before it completes: the session or token that it began with has ended. Sign in again.',
+  RIGHTS_CHANGED:
+    'The last message of a subscription, before it completes: your rights have changed since it began. Subscribe again, and it tells what you may see now.',
   RATE_LIMITED:
     'You asked more often, or for more, than you may in a minute; `retryAfterMs` says how long to wait. Nothing was done.',
   UNAVAILABLE:
@@ -73,6 +77,24 @@ export class PasswordChangeRequiredError extends RequestError {
   constructor() {
     const message = 'Your password was given to you by somebody else. Call changePassword first.';
     super('PASSWORD_CHANGE_REQUIRED', message, 403, { retryable: false });
+  }
+}
+
+/** The last message of a subscription whose credential has ended: signed out, revoked, expired, or of an account that is disabled. */
+export class SubscriptionRevokedError extends RequestError {
+  constructor() {
+    const message =
+      'The session or token that this subscription began with has ended. Sign in again, then subscribe again.';
+    super('SUBSCRIPTION_REVOKED', message, 401, { retryable: false });
+  }
+}
+
+/** The last message of a subscription whose caller may see other things by now, more or fewer. */
+export class RightsChangedError extends RequestError {
+  constructor() {
+    const message =
+      'Your rights have changed since this subscription began. Subscribe again: it tells what you may see now.';
+    super('RIGHTS_CHANGED', message, 403, { retryable: true });
   }
 }
 

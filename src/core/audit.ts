@@ -53,8 +53,14 @@ export function difference(from: object | null, to: object | null): { before: Js
   return { before: before && was, after: after && is };
 }
 
+/** That there is none is no secret, nor is yes or no: `mustChangePassword`. */
 function redact(key: string, value: Json): Json {
-  if (value !== null && (SECRET_NAMES.test(key) || key === 'userData')) return '***';
+  if (
+    value !== null &&
+    typeof value !== 'boolean' &&
+    (SECRET_NAMES.test(key) || key === 'userData')
+  )
+    return '***';
   if (Array.isArray(value)) return value.map((item) => redact('', item));
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, redact(k, v)]));

@@ -35,9 +35,9 @@ export async function findSubject<I extends z.ZodType>(
 export function requirePermission(command: Command, viewer: Viewer, subject: Subject): void {
   const { permission } = command;
   if (!permission) return;
-  requireMay(viewer, permission, subject.projectId);
-  // A write that asks for no more than reading is about how the caller is signed in: a token has no business there.
+  // A write that asks for no more than reading is about how the caller is signed in: a token has no business there, with whatever scope.
   if (viewer.scope && permission.endsWith(':read')) throw new ForbiddenError(permission, 'SESSION');
+  requireMay(viewer, permission, subject.projectId);
 }
 
 /** Throws ForbiddenError, which says what is missing. */

@@ -52,8 +52,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** The term in which a controller gives its commands: they write nothing once another one leads. */
   readonly term?: Leadership | undefined;
-  /** The session whose cookie a browser showed; null: there is none, or the credential came otherwise. */
-  readonly cookieSession?: string | null;
+  /** What a browser showed as its session's cookie, whatever credential counts; nobody has looked whether it is one. */
+  readonly cookieToken?: string | null;
   /** Gives a browser its session cookie (null: takes it away); absent where there is no HTTP response to put it on. */
   readonly setSessionCookie?: (token: string | null) => void;
   /** Tells the transport what was run and how it ended, for its log line. */

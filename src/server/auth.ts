@@ -35,8 +35,18 @@ export function findCredential(
     const [, token = ''] = /^Bearer\s+(\S+)\s*$/i.exec(authorization) ?? [];
     return { token, from: 'header' };
   }
+  const token = findCookie(headers, cookie, origins);
+  return token === null ? null : { token, from: 'cookie' };
+}
+
+/** What the browser's cookie says, also where a header wins over it. */
+export function findCookie(
+  headers: Headers,
+  cookie: CookieSettings,
+  origins: readonly string[] = [],
+): string | null {
   const token = cookieValue(headers.get('cookie'), cookie.name);
-  return token !== null && isFromOwnPage(headers, origins) ? { token, from: 'cookie' } : null;
+  return token !== null && isFromOwnPage(headers, origins) ? token : null;
 }
 
 function cookieValue(header: string | null, name: string): string | null {

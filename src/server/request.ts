@@ -7,13 +7,14 @@ import type { Logger } from '../log.js';
 import type { Authentication, Authenticator } from '../modules/user/authenticate.js';
 import type { CookieSettings, Credential } from './auth.js';
 import type { Admission } from './rate-limit.js';
+import type { Fate } from './session-watch.js';
 
 /** The credential behind something that lasts: a subscription, a socket. */
 export interface Session {
   /** When it ends by itself; null: not before it is revoked. */
   readonly expiresAt: Date | null;
   /** What became of it: the same rights as at the beginning, other ones, or none any more. */
-  check(): Promise<'same' | 'changed' | 'over'>;
+  check(): Promise<'same' | Fate>;
   /** Calls back when it is worth a check; returns how to stop that. */
   onHint(listener: () => void): () => void;
 }
@@ -27,7 +28,7 @@ export function sessionOf(
   return {
     expiresAt,
     async check() {
-      const now = await authenticate(token);
+      const now = await authenticate.again(token);
       if (!now) return 'over';
       return rightsText(now.viewer) === rights ? 'same' : 'changed';
     },
@@ -45,6 +46,8 @@ export interface RequestFacts {
   readonly credential: Credential | null;
   /** How this browser gets its cookie, if it is a browser. */
   readonly cookie: CookieSettings;
+  /** What it showed as such, also where a header won over it. */
+  readonly cookieToken: string | null;
   authentication: Authentication | null;
   session: Session | null;
   /** A credential was shown and does not count. */

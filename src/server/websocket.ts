@@ -17,9 +17,9 @@ import { Counted } from './counted.js';
 import { errorMasker } from './errors.js';
 import type { PersistedOperations } from './persisted-operations.js';
 import { SECURITY_HEADERS } from './plugins/use-security-headers.js';
-import { watchSession } from './plugins/use-subscription-end.js';
 import type { RateLimiter } from './rate-limit.js';
 import { currentRequestId, hasAddress, inRequestScope } from './request.js';
+import { watchSession } from './session-watch.js';
 import { type Conversation, converse } from './socket.js';
 import { headersOf, SocketCaller } from './websocket-caller.js';
 import { type Enveloped, prepareOperation } from './websocket-operation.js';
@@ -41,6 +41,8 @@ class TooManySockets extends Error {
 
 /** How long a client may take to answer a goodbye. */
 const GOODBYE_MS = 500;
+/** How long the subscriptions of a session that has ended may take to say so. */
+const FAREWELL_MS = 500;
 const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
 const TRY_AGAIN_LATER = 1013;
@@ -90,10 +92,13 @@ export function openSockets(
       // It may have been closed while the caller signed in: then nobody will give it back later.
       if (caller.gone.aborted) giveBack();
       else caller.gone.addEventListener('abort', giveBack, { once: true });
-      // A socket does not outlive the session that opened it.
-      extra.stopWatching = watchSession(extra.caller.session, ['over'], () =>
-        extra.conversation().close(FORBIDDEN, 'The session has ended'),
-      );
+      // A socket does not outlive the session that opened it, but for what tells its subscriptions.
+      extra.stopWatching = watchSession(extra.caller.session, ['over'], () => {
+        const conversation = extra.conversation();
+        void within(conversation.idle(), FAREWELL_MS).then(() =>
+          conversation.close(FORBIDDEN, 'The session has ended'),
+        );
+      });
       return true;
     },
     async onSubscribe({ extra: { caller }, subscriptions }, _id, params) {

@@ -27,7 +27,7 @@ import { useResponseCache } from './plugins/use-response-cache.js';
 import { useSecurityHeaders } from './plugins/use-security-headers.js';
 import { type Subscriptions, useSubscriptionEnd } from './plugins/use-subscription-end.js';
 import type { RateLimiter } from './rate-limit.js';
-import { currentRequestId, factsOf, type RequestFacts, type Session } from './request.js';
+import { currentRequestId, factsOf, type Session } from './request.js';
 
 const ENDPOINT = '/graphql';
 
@@ -111,7 +111,7 @@ export function makeContext(services: Services, request: Request): ServerContext
     ipAddress: facts.ipAddress,
     userAgent: request.headers.get('user-agent') ?? '',
     signal: request.signal,
-    cookieSession: cookieSessionOf(facts),
+    cookieToken: facts.cookieToken,
     setSessionCookie: (token) => {
       facts.sessionCookie = token;
     },
@@ -120,11 +120,6 @@ export function makeContext(services: Services, request: Request): ServerContext
       facts.outcome = outcome;
     },
   });
-}
-
-function cookieSessionOf({ credential, authentication }: RequestFacts): string | null {
-  if (credential?.from !== 'cookie') return null;
-  return authentication?.viewer.credentialId ?? null;
 }
 
 /** `prisma` stays what it is now: when the database behind the port is replaced, subscriptions are ended. */

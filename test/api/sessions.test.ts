@@ -132,9 +132,9 @@ describe('sessions', () => {
 
 describe('a browser', () => {
   const own = { 'content-type': 'application/json', host: 'test', origin: 'http://test' };
-  const signIn = async (cookie: string) => {
+  const signIn = async (cookie: string, bearer = '') => {
     const query = `mutation { login(input: { username: "${user.name}", password: "${world.seed.password}" }) { __typename } }`;
-    const headers = { ...own, ...(cookie ? { cookie } : {}) };
+    const headers = { ...own, ...(cookie ? { cookie } : {}), ...(bearer ? { authorization: `Bearer ${bearer}` } : {}) }; // biome-ignore format: one value
     const response = await world.anonymous.raw({ method: 'POST', headers, body: JSON.stringify({ query }) }); // biome-ignore format: one call
     return (response.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
   };
@@ -151,11 +151,40 @@ describe('a browser', () => {
     ]);
     const unknown = await signIn('quantix_session=made.up.token');
     expect(unknown).toMatch(/^quantix_session=ey/);
+    // A header beside it speaks for the caller, and the cookie is replaced all the same.
+    const bearer = await fresh();
+    expect(await signIn(mine, bearer.token ?? '')).not.toBe(mine);
+    expect([await codeOf(token(mine)), await codeOf(bearer)]).toEqual([
+      'UNAUTHENTICATED',
+      undefined,
+    ]);
   });
 });
 
 describe('a password', () => {
   const next = 'a pigeon under seven hats';
+
+  it('is not for tokens to change, whatever they are for', async () => {
+    const owner = await world.seed.user('ADMIN');
+    for (const more of [{}, { scopes: ['vm:read'] }]) {
+      const script = world.withToken((await world.seed.apiToken(owner, more)).token);
+      const input = { currentPassword: world.seed.password, newPassword: next };
+      expect(await mutate(script, 'changePassword', input)).toMatchObject({
+        lacking: 'SESSION',
+        message: 'No token may do this. Sign in with your password.',
+      });
+    }
+  });
+
+  it('has to be changed, says the audit, and nothing of the password', async () => {
+    const { id, uuid } = await world.seed.user('VIEWER');
+    await mutate(admin, 'setUserPassword', { id, password: next });
+    const entry = await world.data.db.auditEntry.findFirst({ where: { resourceId: uuid } });
+    const text = JSON.stringify(entry?.details);
+    expect(text).toContain('"mustChangePassword":true');
+    expect(text).not.toContain('argon2');
+    expect(text).not.toContain(next);
+  });
 
   it('is changed by its owner, who shows the present one, and all other sessions end', async () => {
     const [one, other] = [await fresh(), await world.signIn(user.name)];

@@ -7,6 +7,7 @@ import { createTestApp, postgresConfig, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { METRICS, mutate } from '../support/mutations.js';
 import { redisOptions } from '../support/redis-config.js';
+import type { Made } from '../support/seed.js';
 import { type RedisHandle, startRedis } from '../support/services/redis.js';
 import { createTestAgent, type TestAgent } from '../support/test-agent.js';
 import { until } from '../support/until.js';
@@ -159,3 +160,28 @@ it('rights that are taken on one are gone on the other', async () => {
   // Remembered for seconds where no hint comes: this one comes.
   await until('bob is out', async () => (await ask()).errors.length > 0, 2_000);
 });
+
+it.each([
+  ['SUBSCRIPTION_REVOKED', 'updateUser', (user: Made) => ({ id: user.id, enabled: false })],
+  [
+    'RIGHTS_CHANGED',
+    'removeProjectMember',
+    (user: Made, projectId: string) => ({ userId: user.id, projectId }),
+  ],
+] as const)(
+  'what runs on one ends with %s by %s on the other, and hears of nothing after that',
+  async (code, mutation, input) => {
+    const project = await here.seed.project();
+    const vm = await here.seed.vm(project);
+    const user = await here.seed.user('VIEWER', { projects: { [project.uuid]: 'VIEWER' } });
+    const client = there.withToken((await here.signIn(user.name)).token ?? '');
+    const events = await watch<VmEvent, object>(client, VmChanged as never, { id: vm.id });
+    expect((await events.next()).virtualMachineChanged.kind).toBe('SNAPSHOT');
+    await mutate(writer, mutation, input(user, project.id));
+    // Whether the hint has come over by now is left open: only the order of the two commits counts.
+    await mutate(writer, 'updateVirtualMachine', { id: vm.id, description: 'secret' });
+    const last = await events.event();
+    expect([last?.data, last?.errors?.[0]?.extensions.code]).toEqual([undefined, code]);
+    expect(await events.event()).toBeNull();
+  },
+);

@@ -230,5 +230,10 @@ export async function makeTwoTenants(world: TestApp): Promise<TwoTenants> {
   for (const { id, username } of signIns) {
     owners.set(encodeGlobalId('AuditEntry', id), `self:${username}`);
   }
+  const sessions = await data.db.session.findMany({
+    select: { id: true, user: { select: { username: true } } },
+  });
+  for (const { id, user } of sessions)
+    owners.set(encodeGlobalId('Session', id), `self:${user.username}`);
   return { owners, viewers };
 }

@@ -6,6 +6,8 @@ import { hashToken, kindOfToken } from '../../core/tokens.js';
 import { CredentialWatch } from './credential-watch.js';
 import { type Loaded, loadAgent, loadScript, loadUser } from './load-viewer.js';
 import { verifySession } from './session.js';
+import { MAX_TOKEN } from './session-token.js';
+import { sharedAnswers } from './shared-answers.js';
 import { useRecorder } from './token-use.js';
 
 export interface Authentication {
@@ -16,6 +18,8 @@ export interface Authentication {
 
 export interface Authenticator {
   (token: string): Promise<Authentication | null>;
+  /** The same, for what lasts and asks often: who asks at the same time shares an answer. */
+  again(token: string): Promise<Authentication | null>;
   readonly watch: CredentialWatch;
 }
 
@@ -109,7 +113,7 @@ export function createAuthenticator(services: Services): Authenticator {
   }
 
   async function authenticate(token: string): Promise<Authentication | null> {
-    if (token.length > 2048) return null;
+    if (token.length > MAX_TOKEN) return null;
     const kind = kindOfToken(token);
     if (kind === 'agent') return byToken(kind, token, loadAgent);
     if (kind === 'script') return byToken(kind, token, loadScript);
@@ -121,7 +125,7 @@ export function createAuthenticator(services: Services): Authenticator {
     return user && { viewer: viewerOf(user, sessionId), expiresAt };
   }
 
-  return Object.assign(authenticate, { watch });
+  return Object.assign(authenticate, { again: sharedAnswers(authenticate), watch });
 }
 
 const viewerOf = ({ until: _, ...viewer }: Loaded, credentialId: string): Viewer => ({

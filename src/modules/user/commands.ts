@@ -13,7 +13,7 @@ import { UserEntity } from './queries.js';
 import { email, newPassword, username } from './rules.js';
 import { forgetSessions, openSession } from './session.js';
 import { endSessions } from './session-entity.js';
-import { signSession } from './session-token.js';
+import { claimsOf, MAX_TOKEN, signSession } from './session-token.js';
 import { beginAttempt } from './throttle.js';
 
 /** Sessions that one user may have; one more ends the oldest. Scripts that never sign out fill no table. */
@@ -69,7 +69,7 @@ export const login = defineCommand<
       ...(await signSession(services, sessionId, user.id)),
       ipAddress: call.ipAddress,
       userAgent: call.userAgent.slice(0, 255),
-      replaced: call.cookieSession ?? null,
+      replaced: await cookieSession(call),
       lastLogin: user.lastLogin,
     };
   },
@@ -115,6 +115,12 @@ export const login = defineCommand<
     await forgetSessions(call.services, endedSessionIds);
   },
 });
+
+/** The session that the browser is in until now; null: none that we signed. */
+async function cookieSession({ services, cookieToken }: Call): Promise<string | null> {
+  if (!cookieToken || cookieToken.length > MAX_TOKEN) return null;
+  return (await claimsOf(services, cookieToken))?.sessionId ?? null;
+}
 
 /** The user whose name and password these are; null: they are nobody's, or the account is disabled. Throws TooManyAttemptsError. */
 async function checked({ services, ipAddress }: Call, name: string, password: string) {

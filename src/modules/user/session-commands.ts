@@ -27,7 +27,7 @@ const SAME = 'must be another one than before';
 /** A token is for what its owner lets it do, and not for the owner's account: that needs somebody who has signed in. */
 async function requireOwnSession(tx: Tx, { userId, credentialId }: Viewer): Promise<string> {
   const own = userId && (await tx.session.findFirst({ where: { id: credentialId, userId } }));
-  if (!own) throw new ForbiddenError('user:update');
+  if (!own) throw new ForbiddenError('user:update', 'SESSION');
   return own.userId;
 }
 
@@ -45,7 +45,7 @@ export const changePassword = defineCommand({
     const user =
       viewer?.userId &&
       (await services.data.db.user.findUnique({ where: { id: viewer.userId, enabled: true } }));
-    if (!user) throw new ForbiddenError('user:update');
+    if (!user) throw new ForbiddenError('user:update', 'SESSION');
     // As a sign-in: whoever finds an open browser must not be able to try passwords in it.
     const attempt = await beginAttempt(services, user.username, ipAddress);
     if (!(await verifyPassword(user.passwordHash, input.currentPassword)))

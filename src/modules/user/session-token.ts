@@ -5,6 +5,8 @@ import type { Services } from '../../core/context.js';
 import type { SessionKeys } from '../../core/session-keys.js';
 import { hashToken } from '../../core/tokens.js';
 
+/** Longer is no token of ours, and not worth a look. */
+export const MAX_TOKEN = 2048;
 const ISSUER = 'quantix-vdc';
 const ALGORITHM = 'HS256';
 

@@ -2,7 +2,7 @@
 import type { Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
 import { newId } from '../../ids.js';
-import { cookieSettings, findCredential, setCookieHeader } from '../auth.js';
+import { cookieSettings, findCookie, findCredential, setCookieHeader } from '../auth.js';
 import { clientAddresses, clientEncryption } from '../client-address.js';
 import { factsFor, logRequest, type RequestFacts } from '../request.js';
 
@@ -32,6 +32,7 @@ export function useRequest(services: Services): Plugin {
       encrypted,
       credential: findCredential(headers, cookie, config.server.corsOrigins),
       cookie,
+      cookieToken: findCookie(headers, cookie, config.server.corsOrigins),
       authentication: null,
       session: null,
       badCredential: false,

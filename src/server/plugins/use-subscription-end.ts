@@ -1,15 +1,15 @@
 /**
  * What ends a subscription: its client has gone, its session has ended or has other rights by now, or the server lets all of them go.
- * But for the first it ends like one that has nothing more to say: the client is told "complete" instead of losing the connection.
+ * But for the first the client is told "complete" instead of losing the connection; and before that, why, if it is about the client:
+ * what it may ask again, and with which rights, is not the same.
  */
+import type { ExecutionResult } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { UnavailableError } from '../../errors.js';
 import { linkSignals } from '../link-signals.js';
-import type { Session } from '../request.js';
+import { recheckedEvents } from '../rechecked-events.js';
+import { type Fate, watchSession } from '../session-watch.js';
 import type { ServerContext } from '../yoga.js';
-
-/** How often a session is asked for again, beside when a hint says so: hints can be lost. */
-const RECHECK_MS = 5_000;
 
 /** The open subscriptions of one app, on all transports. */
 export class Subscriptions {
@@ -48,9 +48,13 @@ export function useSubscriptionEnd(subscriptions: Subscriptions): Plugin<ServerC
       const context = args.contextValue as Mutable<ServerContext>;
       const life = linkSignals([context.signal]);
       const forget = subscriptions.add(() => life.abort(null));
-      const stopWatching = watchSession(context.session, ['over', 'changed'], () =>
-        life.abort(null),
-      );
+      let fate: Fate | null = null;
+      const revoke = (found: Fate): void => {
+        fate ??= found;
+        life.abort(null);
+      };
+      const { session } = context;
+      const stopWatching = watchSession(session, ['over', 'changed'], revoke);
       // The executor ends with an error when its signal is aborted, the source of the events without one.
       (args as Abortable).signal = context.signal;
       context.signal = life.signal;
@@ -61,40 +65,15 @@ export function useSubscriptionEnd(subscriptions: Subscriptions): Plugin<ServerC
       };
       return {
         onSubscribeError: over,
-        onSubscribeResult({ result }) {
-          if (!(Symbol.asyncIterator in (result as object))) over(); // refused: there is no stream
+        onSubscribeResult({ result, setResult }) {
+          // Refused: there is no stream.
+          if (!(Symbol.asyncIterator in (result as object))) return over();
+          const events = result as AsyncIterableIterator<ExecutionResult>;
+          const options = { ending: life.signal, fate: () => fate, revoke };
+          if (session) setResult(recheckedEvents(events, { session, ...options }));
           return { onEnd: over };
         },
       };
     },
-  };
-}
-
-/**
- * Calls `end` when one of these has become of the session: somebody signed out, or lost the account or a role. Returns how to stop watching.
- */
-export function watchSession(
-  session: Session | null,
-  what: readonly ('over' | 'changed')[],
-  end: () => void,
-): () => void {
-  if (!session) return () => {};
-  const { expiresAt } = session;
-  const expiry =
-    expiresAt && setTimeout(end, Math.max(0, expiresAt.getTime() - Date.now())).unref();
-  const check = (): void => {
-    session.check().then(
-      (now) => {
-        if (now !== 'same' && what.includes(now)) end();
-      },
-      () => {}, // the database does not answer: that says nothing about the session
-    );
-  };
-  const recheck = setInterval(check, RECHECK_MS).unref();
-  const stopListening = session.onHint(check);
-  return () => {
-    stopListening();
-    if (expiry) clearTimeout(expiry);
-    clearInterval(recheck);
   };
 }
