@@ -2,6 +2,7 @@
  * Runs controllers: loops that only the leader runs. Each round takes no input, re-reads everything, and may be cut off
  * at any point; the next round finishes what it began. A failing round is retried with growing pauses; it never ends the loop.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Leadership } from '../coordination/coordination.js';
 import type { Services } from '../core/context.js';
@@ -35,6 +36,7 @@ export function startControllers(
   controllers: readonly Controller[],
 ): ControllerRunner {
   const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal); // one for each controller's statement
   const claim = claimOnce(services);
   const loops = controllers.map((controller) => loop(services, controller, claim, stopping.signal));
   return {

@@ -81,7 +81,7 @@ const somebody: Viewer = {
 const doing = (run: () => Promise<never>) =>
   defineCommand({
     ...{ name: 'test.do', resourceType: 'Cluster', permission: 'cluster:create' as const },
-    ...{ input: z.object({}), errors: [], run },
+    ...{ input: z.object({}), errors: [], unlocked: 'it is a test', run },
   });
 
 describe('a mutation that no command hears of', () => {

@@ -317,6 +317,7 @@ describe('a command that throws what it does not declare', () => {
     permission: 'cluster:create',
     input: z.object({}),
     errors: [],
+    unlocked: 'it is a test',
     async run({ tx, newId: id }) {
       await tx.cluster.create({ data: { id: id(), name: 'careless' } });
       throw new ProtectedError('Cluster');

@@ -24,7 +24,7 @@ afterAll(() => world.stop());
 
 /** Ids and moments of what does not exist yet are made anew by the real run; secrets are shown by it alone. */
 const OF_THE_MOMENT =
-  /^(dryRun|planToken|token|id|resourceId|volumeId|volumeIds|snapshotId|deadlineAt|createdAt|updatedAt|expiresAt|revokedAt|prefix|hypervisorNodeId|lastHeartbeat|lastSeenAt|acknowledgedAt|resolvedAt|appliedAt|changedAt|startedAt|finishedAt)$/;
+  /^(dryRun|planToken|token|id|resourceId|volumeId|volumeIds|snapshotId|deadlineAt|createdAt|updatedAt|expiresAt|revokedAt|prefix|hypervisorNodeId|lastHeartbeat|lastSeenAt|acknowledgedAt|passwordChangedAt|resolvedAt|appliedAt|changedAt|startedAt|finishedAt)$/;
 
 function comparable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(comparable);

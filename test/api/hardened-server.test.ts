@@ -222,8 +222,8 @@ describe('every answer', () => {
     const proto = (value: string) =>
       headersOf('/healthz', { headers: { 'x-forwarded-proto': value } });
     expect((await proto('https'))['strict-transport-security']).toMatch(/^max-age=\d+$/);
-    expect((await proto('http, https'))['strict-transport-security']).toBeTruthy();
-    for (const other of ['http', 'https, http', 'httpsx', ''])
+    expect((await proto('https, https'))['strict-transport-security']).toBeTruthy();
+    for (const other of ['http', 'http, https', 'https, http', 'httpsx', ''])
       expect((await proto(other))['strict-transport-security']).toBeUndefined();
   });
 });

@@ -34,6 +34,7 @@ describe.each(KEYED)('%s, repeated with its key', (mutation) => {
     const secretless = 'token' in first ? { ...first, token: null } : first;
     expect(second).toEqual(secretless);
 
+    if (Object.keys(input).length === 0) return; // there is no other body
     const { input: other } = await sampleOf(mutation, stage);
     const refused = await mutate(client, mutation, { ...keyed, ...other });
     expect(refused).toMatchObject({ __typename: 'IdempotencyMismatchError' });

@@ -243,12 +243,12 @@ describe('a filter is refused by name', () => {
   it.each(of('TextFilter'))(
     'when $name.$field has more than 100 values',
     async ({ list, field }) => {
-      const many = Array.from({ length: 5_000 }, (_, i) => `value-${i}`);
+      const many = Array.from({ length: 1_000 }, (_, i) => `value-${i}`);
       await expectRefused(
         list,
         { [field]: { in: many } },
         ['filter', field],
-        /At most 100 values, not 5000/,
+        /At most 100 values, not 1000/,
       );
       const page = await getPage(admin, list, { filter: { [field]: { in: many.slice(0, 100) } } });
       expect(page.totalCount).toBe(0);
@@ -354,9 +354,10 @@ describe('a filter is refused by name', () => {
 
   it('however much it asks for', async () => {
     const [list] = lists as [List];
-    const { answer } = await tryPage(admin, list, { filter: nest(1_000) });
-    expect(answer.errors[0]?.extensions.code).toBe('QUERY_TOO_LARGE');
-    for (const key of ['and', 'or'])
-      await expectRefused(list, parts(key, 20_000), ['filter', key], /50 conditions at most/);
+    for (const filter of [nest(1_000), parts('and', 20_000), parts('or', 20_000)]) {
+      const { answer } = await tryPage(admin, list, { filter });
+      expect(answer.errors[0]?.extensions.code).toBe('QUERY_TOO_LARGE');
+    }
+    await expectRefused(list, parts('and', 1_500), ['filter', 'and'], /50 conditions at most/);
   });
 });

@@ -26,7 +26,10 @@ let ada: Client;
 const leftovers: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  installation = await install({ server: { shutdown_timeout: '20s' } });
+  installation = await install({
+    server: { shutdown_timeout: '20s', introspection: 'on' },
+    limits: { cost_per_minute_principal: 0 },
+  });
   await installation.createUser('ada', 'ADMIN');
 });
 beforeEach(async () => {
@@ -171,7 +174,7 @@ describe('while it stops', () => {
     leftovers.push(() => socket.destroy());
     for (let n = 1; n <= requests; n += 1)
       socket.write(
-        `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Request-Id: slow-reader-${n}\r\n` +
+        `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Request-Id: slow-reader-${n}\r\nAuthorization: Bearer ${ada.token}\r\n` +
           `Content-Length: ${body.length}\r\n\r\n${body}`,
       );
     for (let n = 1; n <= requests; n += 1)

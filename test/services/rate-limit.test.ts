@@ -78,6 +78,9 @@ async function exhaust(address: string, token: string | null, times: number): Pr
     expect((await ask(address, token, i % 2)).status, `request ${i}`).toBe(200);
 }
 
+/** The first refusal of a minute is told of in the audit after its answer, by each of the two instances. */
+const AUDIT = 2;
+
 describe('an address', () => {
   it('may ask so often in a minute on all instances together, and then hears how long to wait', async () => {
     const address = freshAddress();
@@ -118,7 +121,7 @@ describe('an address', () => {
       expect((await ask(address, `qxa_guess-${i}`)).status).toBe(200);
     const before = data.statements();
     expect((await ask(address, 'qxa_one_more', 1)).status).toBe(429);
-    expect(data.statements()).toBe(before);
+    expect(data.statements() - before).toBeLessThanOrEqual(AUDIT);
   });
 
   it.each(['/healthz', '/readyz', '/metrics'])(
@@ -144,7 +147,8 @@ describe('a user', () => {
     for (const instance of [0, 1]) {
       const before = data.statements();
       const refused = await ask(shared, token, instance);
-      expect([refused.status, data.statements() - before]).toEqual([429, 0]);
+      expect(refused.status).toBe(429);
+      expect(data.statements() - before).toBeLessThanOrEqual(AUDIT);
     }
     expect((await ask(shared, other)).status).toBe(200);
     expect((await ask(shared)).status).toBe(200);

@@ -80,7 +80,11 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
         .$queryRaw`WITH gone AS (DELETE FROM clusters WHERE name = 'none' RETURNING 1) SELECT count(*)::int FROM gone`;
     });
     expect({ tables, early }).toEqual({
-      tables: [['clusters'], ['clusters'], ['clusters', 'drs_recommendations']],
+      tables: [
+        ['clusters'],
+        ['clusters'],
+        ['clusters', 'drs_recommendations', 'enrolment_tokens', 'enrolments'],
+      ],
       early: false,
     });
   });

@@ -109,7 +109,8 @@ const flags: Make = (source, _rows, name) =>
   }));
 
 const symbols: Make = (source, rows, name) => {
-  const [some = '', other = ''] = values(source, rows).map(String);
+  const known = values(source, rows).filter((value) => value !== null);
+  const [some = '', other = ''] = known.map(String);
   return [
     { filter: { [name]: { eq: some } }, holds: (row) => source.read(row) === some },
     {

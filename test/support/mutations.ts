@@ -218,7 +218,10 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   },
   changePassword: async ({ world }) => {
     const { name } = await world.seed.user('VIEWER', { username: fresh('user') });
-    const input = { currentPassword: world.seed.password, newPassword: 'a sample of a password' };
+    const input = {
+      currentPassword: world.seed.password,
+      newPassword: fresh('a sample of a password'),
+    };
     return { client: await world.signIn(name), input };
   },
   revokeOtherSessions: async ({ world }) => {

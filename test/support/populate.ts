@@ -56,7 +56,7 @@ export async function populate({ db }: Data): Promise<Populated> {
     id: newId(),
     userId: users[i % 4 ? 0 : i]?.id ?? '',
     ipAddress: i % 3 ? `192.0.2.${i}` : null,
-    userAgent: nth(['', 'Größe/1.0', 'curl/8.5'], i),
+    userAgent: nth(['', 'Börse/1.0', 'curl/8.5'], i),
     createdAt: moment(i),
     expiresAt: new Date('2100-01-01T00:00:00Z'),
   }));
@@ -142,6 +142,7 @@ export async function populate({ db }: Data): Promise<Populated> {
       actualSizeBytes: BigInt(i),
       provisioning: one(enums.VolumeProvisioning, i),
       snapshotCount: i % 3,
+      deletionProtected: i % 3 === 1,
       phase,
       attachedVmId: phase === 'IN_USE' || phase === 'RESIZING' ? machine(0) : null,
       ...times(i),

@@ -1,4 +1,5 @@
 /** The audit log in the API. */
+import { entityCalled, mayRead } from '../../core/entity.js';
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { rootOne } from '../../graphql/fields.js';
@@ -50,10 +51,12 @@ export const AuditEntryRef = builder.prismaNode('AuditEntry', {
     actorId: t.id({
       nullable: true,
       description:
-        "Who did it, by the id of the user or of the agent's node, which may be gone by now; null: the control plane itself, or nobody known.",
+        "Who did it, by the id of the user or of the agent's node, which may be gone by now; null: the control plane itself, nobody known, or a kind that your token may not read.",
       select: { actorId: true, credentialKind: true },
-      resolve: ({ actorId, credentialKind }) =>
-        looseId(credentialKind === 'AGENT_TOKEN' ? 'HypervisorNode' : 'User', actorId),
+      resolve: ({ actorId, credentialKind }, _args, { viewer }) => {
+        const entity = entityCalled(credentialKind === 'AGENT_TOKEN' ? 'HypervisorNode' : 'User');
+        return viewer && mayRead(viewer, entity.visibility) ? looseId(entity.type, actorId) : null;
+      },
     }),
     credentialKind: t.expose('credentialKind', {
       type: AuditCredentialKindEnum,
