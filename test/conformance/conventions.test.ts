@@ -161,6 +161,7 @@ const VERBS: Readonly<Record<string, 'edit' | 'action'>> = {
   cancel: 'action',
   migrate: 'action',
   resize: 'edit',
+  promote: 'edit',
   move: 'edit',
   attach: 'edit',
   detach: 'edit',
@@ -348,8 +349,8 @@ describe('names', () => {
     const labels = ['BulkLabelVirtualMachinesInput.set', 'LabelVirtualMachineInput.set'];
     expect(free.filter((place) => !labels.includes(place))).toEqual([
       'AuditEntry.details',
-      'FieldChange.before',
       'FieldChange.after',
+      'FieldChange.before',
     ]);
   });
 
