@@ -6,6 +6,7 @@ import { verifyAudit } from '../../src/core/audit-verify.js';
 import type { Data, Tx } from '../../src/data/client.js';
 import { newId } from '../../src/ids.js';
 import { openTestData } from '../support/app.js';
+import { until } from '../support/until.js';
 import { silent } from './data-fixtures.js';
 
 let data: Data;
@@ -47,7 +48,10 @@ it('an entry whose position was drawn before those that are committed is waited 
   expect(await verifyAudit(data.db)).toMatchObject({ seals: 0, unsealed: 1 });
   late.open();
   await slow;
-  await round();
+  await until('nothing is at work that began before', async () => {
+    await round();
+    return (await verifyAudit(data.db)).seals > 0;
+  });
   expect(await verifyAudit(data.db)).toMatchObject({
     ...{ seals: 1, entries: 2, unsealed: 0, faultCount: 0 },
   });
