@@ -3,11 +3,12 @@
  * Whoever wins, nothing is claimed twice, and nothing is deleted that somebody copies.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Data } from '../../src/data/client.js';
+import type { Data, Tx } from '../../src/data/client.js';
 import type { TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { type MutationAnswer, mutate } from '../support/mutations.js';
 import { createSite, GIB, type Site } from '../support/storage-site.js';
+import { until } from '../support/until.js';
 import { createCrowdApp, openPatientData } from './crowd.js';
 
 let data: Data;
@@ -40,6 +41,55 @@ const both = async (
   ]);
   return answers.map(codeOf);
 };
+
+/** `work` begins while the volume's row is held by who writes to it first. */
+async function overtaken<T>(work: () => Promise<T>, first: (tx: Tx) => Promise<unknown>) {
+  let pending: Promise<T> | undefined;
+  await data.transaction(async (tx) => {
+    await first(tx);
+    pending = work();
+    pending.catch(() => undefined);
+    await until('it waits for the row', async () => {
+      const waiting = await data.db.$queryRaw<unknown[]>`
+        SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      return waiting.length > 0;
+    });
+  });
+  return pending;
+}
+
+describe('whoever is overtaken', () => {
+  it('while growing a volume tells of its own doing alone', async () => {
+    const volume = await site.volume(fresh());
+    const answer = await overtaken(
+      () => site.ask('growVolume', { id: volume.id, sizeGib: 30 }),
+      (tx) => tx.$executeRaw`
+        UPDATE volumes SET version = version + 1, spec = jsonb_set(spec, '{qos}', '{"maxIops": 7}')
+        WHERE id = ${volume.uuid}::uuid`,
+    );
+    expect(answer?.__typename).toBe('GrowVolumePayload');
+    const { details } = await data.db.auditEntry.findFirstOrThrow({
+      where: { action: 'volume.grow', resourceType: 'Volume', resourceId: volume.uuid },
+    });
+    const { after } = details as { after: object };
+    expect(Object.keys(after).sort()).toEqual(['claimedBytes', 'phase']);
+    await site.settle();
+  });
+
+  it('while editing a volume loses no snapshot that was taken of it', async () => {
+    const volume = await site.volume(fresh());
+    const answer = await overtaken(
+      () => site.ask('updateVolume', { id: volume.id, qos: { maxIops: 9 } }),
+      (tx) => tx.$executeRaw`
+        UPDATE volumes SET snapshot_count = 1, spec = jsonb_set(spec, '{snapshotIds}', '["one"]')
+        WHERE id = ${volume.uuid}::uuid`,
+    );
+    expect(answer?.__typename).toBe('UpdateVolumePayload');
+    const row = await site.volumeRow(volume);
+    expect(row?.spec).toMatchObject({ qos: { maxIops: 9 }, snapshotIds: ['one'] });
+    await data.db.volume.update({ where: { id: volume.uuid }, data: { snapshotCount: 0 } });
+  });
+});
 
 describe('of two at once', () => {
   it('who grow one volume, one does', async () => {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { defineCommand, type RunContext } from '../../core/command.js';
 import { idOf } from '../../core/input.js';
-import { readForEdit } from '../../core/versioned.js';
+import { readForEdit, written } from '../../core/versioned.js';
 import {
   ConflictError,
   InvalidStateError,
@@ -50,11 +50,13 @@ export const growVolume = defineCommand({
     const share = claimOf(before.provisioning, sizeBytes, services.config.storage.thinOvercommit);
     const claimedBytes = share > before.claimedBytes ? share - before.claimedBytes : 0n;
     const { phase, attachedVmId } = before;
-    const [after] = await tx.volume.updateManyAndReturn({
+    const data = { phase: 'RESIZING', claimedBytes: { increment: claimedBytes } } as const;
+    const [row] = await tx.volume.updateManyAndReturn({
       where: { id, phase, attachedVmId, sizeBytes: before.sizeBytes },
-      data: { phase: 'RESIZING', claimedBytes: { increment: claimedBytes } },
+      data,
     });
-    if (!after) throw new ConflictError(resourceType, null);
+    if (!row) throw new ConflictError(resourceType, null);
+    const after = written(before, row, data);
     await claimSpace(tx, before.poolId, claimedBytes);
     const storageGib = gibOf(sizeBytes) - gibOf(before.sizeBytes);
     await claimQuota(tx, before.projectId, { storageGib });

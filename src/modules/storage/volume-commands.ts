@@ -19,6 +19,7 @@ import { ProjectEntity } from '../project/queries.js';
 import { beginJob, newTask } from '../task/begin.js';
 import { requireIdle } from '../task/idle.js';
 import { pickExecutor } from './executor.js';
+import { lockVolumes } from './lock-volumes.js';
 import { addVolume, type NewVolume } from './make-volume.js';
 import { qosInput } from './pool-input.js';
 import { VolumeEntity } from './queries.js';
@@ -155,6 +156,7 @@ export const updateVolume = defineCommand({
   errors: [AlreadyExistsError],
   async run({ tx, viewer }, { id, expectedVersion, qos, ...fields }) {
     await requireVisible(tx, VolumeEntity, viewer, id);
+    await lockVolumes(tx, [id]); // snapshots write to the spec without a version
     const before = await readForEdit<Volume>(tx, VolumeEntity, id, expectedVersion);
     // Protection that comes too late would be a promise that is about to be broken.
     if (fields.deletionProtected && before.phase === 'DELETING')

@@ -7,6 +7,7 @@ import { encodeGlobalId } from '../../ids.js';
 import { claimQuota } from '../project/quota.js';
 import { defineTaskKind, type JobParts } from '../task/kinds.js';
 import { releaseSpace } from './claims.js';
+import { lockedVolumes } from './lock-volumes.js';
 import {
   breakVolume,
   finishVolume,
@@ -36,10 +37,10 @@ async function volumeOf(tx: Tx, { volumeId }: Task): Promise<Volume | null> {
   return volumeId === null ? null : tx.volume.findUnique({ where: { id: volumeId } });
 }
 
-/** Held until the commit: somebody may be editing it, and the audit tells of it as it was. */
-async function heldVolume(tx: Tx, task: Task): Promise<Volume | null> {
-  await tx.$queryRaw`SELECT id FROM volumes WHERE id = ${task.volumeId}::uuid FOR UPDATE`;
-  return volumeOf(tx, task);
+/** Somebody may be editing it, and the audit tells of it as it was. */
+async function heldVolume(tx: Tx, { volumeId }: Task): Promise<Volume | null> {
+  const [volume] = volumeId === null ? [] : await lockedVolumes(tx, [volumeId]);
+  return volume ?? null;
 }
 
 async function describe(tx: Tx, task: Task, services: RunContext['services']): Promise<JobParts> {

@@ -17,12 +17,14 @@ import {
 import type { Prisma, Volume } from '../../gen/client/client.js';
 import { VolumeProvisioning } from '../../gen/client/enums.js';
 import { claimSpace } from '../storage/claims.js';
+import { lockedVolumes } from '../storage/lock-volumes.js';
 import { volumeFigures } from '../storage/make-volume.js';
 import { claimOf, decideVolume } from '../storage/rules.js';
 import { sourceOf } from '../storage/volume-sources.js';
 import { newTask } from '../task/begin.js';
 import { beginJob, type OperationResult, readIdle } from './begin.js';
-import { holdVolumesOf, type PromoteDetails } from './promote-kind.js';
+import './promote-kind.js';
+import type { PromoteDetails } from './promote-kind.js';
 import { VirtualMachineEntity } from './queries.js';
 import { decide } from './rules.js';
 import { executorFor } from './take-snapshot.js';
@@ -82,7 +84,7 @@ export const promoteVirtualMachine = defineCommand({
 async function linkedVolumes({ tx }: RunContext, virtualMachineId: string): Promise<Volume[]> {
   const where = { attachedVmId: virtualMachineId };
   const ids = await tx.volume.findMany({ where, select: { id: true } });
-  const held = await holdVolumesOf(tx, ids.map(({ id }) => id)); // biome-ignore format: one call
+  const held = await lockedVolumes(tx, ids.map(({ id }) => id)); // biome-ignore format: one call
   return held.filter((volume) => sourceOf(volume)?.linked === true);
 }
 

@@ -11,6 +11,7 @@ import type { Prisma, Task, Volume } from '../../gen/client/client.js';
 import { VolumeProvisioning } from '../../gen/client/enums.js';
 import { encodeGlobalId } from '../../ids.js';
 import { releaseSpace } from '../storage/claims.js';
+import { lockedVolumes } from '../storage/lock-volumes.js';
 import { jobVolume, volumeFigures } from '../storage/make-volume.js';
 import { poolConfiguration } from '../storage/pool-secrets.js';
 import { defineTaskKind, type JobDone, type JobResult } from '../task/kinds.js';
@@ -38,13 +39,6 @@ function detailsOf(task: Task): PromoteDetails {
   };
 }
 
-/** Held until the commit: somebody may be editing them, and what is written here is made from what is read. */
-export async function holdVolumesOf(tx: Tx, ids: readonly string[]): Promise<Volume[]> {
-  const where = { id: { in: [...ids] } };
-  await tx.$queryRaw`SELECT id FROM volumes WHERE id = ANY(${[...ids]}::uuid[]) ORDER BY id FOR UPDATE`;
-  return tx.volume.findMany({ where, orderBy: { id: 'asc' } });
-}
-
 /** A volume's spec when it shares no blocks any more. What it was filled from stays on record. */
 export function unlinkedSpec(spec: unknown): Prisma.InputJsonObject {
   const { source, ...rest } = spec as { source: { linked?: boolean } };
@@ -61,7 +55,7 @@ async function write(tx: Tx, before: Volume, data: Prisma.VolumeUncheckedUpdateI
 async function done({ tx }: RunContext, task: Task, result: JobResult): Promise<JobDone> {
   const { volumeIds, provisioning } = detailsOf(task);
   const changed: Change[] = [];
-  for (const volume of await holdVolumesOf(tx, volumeIds)) {
+  for (const volume of await lockedVolumes(tx, volumeIds)) {
     const made = result.volumes.find(({ volumeId }) => volumeId === volume.id);
     const data = {
       spec: unlinkedSpec(volume.spec),
@@ -81,7 +75,7 @@ async function undo({ tx }: RunContext, task: Task, end: TaskEnd): Promise<Chang
   const { volumeIds, claimedBytes } = detailsOf(task);
   const errorMessage = `It was not promoted: ${end.errorMessage ?? ''}`.slice(0, 1000);
   const changed: Change[] = [];
-  for (const volume of await holdVolumesOf(tx, volumeIds)) {
+  for (const volume of await lockedVolumes(tx, volumeIds)) {
     const bytes = BigInt(claimedBytes[volume.id] ?? 0);
     const data = { claimedBytes: { decrement: bytes }, errorMessage };
     changed.push(await write(tx, volume, data), ...volumeFigures(volume));

@@ -3,6 +3,7 @@ import type { Change, RunContext } from '../../core/command.js';
 import { UserError } from '../../errors.js';
 import type { Task, VirtualMachine, Volume } from '../../gen/client/client.js';
 import { encodeGlobalId } from '../../ids.js';
+import { lockVolumes } from '../storage/lock-volumes.js';
 import {
   breakVolume,
   finishVolume,
@@ -14,7 +15,6 @@ import { poolConfiguration } from '../storage/pool-secrets.js';
 import { sourceOf } from '../storage/volume-sources.js';
 import { defineTaskKind, type JobDone, type JobResult, type TaskKind } from '../task/kinds.js';
 import type { TaskEnd } from '../task/rules.js';
-import { holdVolumesOf } from './promote-kind.js';
 import { removeVirtualMachine } from './remove.js';
 import { beginStart } from './start.js';
 
@@ -36,7 +36,7 @@ function volumesOf({ tx }: Pick<RunContext, 'tx'>, task: Task): Promise<Volume[]
 
 /** The same, held until the commit: somebody may be editing them, and the audit tells of them as they were. */
 async function heldVolumesOf(context: RunContext, task: Task): Promise<Volume[]> {
-  await holdVolumesOf(context.tx, detailsOf(task).volumeIds);
+  await lockVolumes(context.tx, detailsOf(task).volumeIds);
   return volumesOf(context, task);
 }
 
