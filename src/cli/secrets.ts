@@ -1,34 +1,21 @@
 /** `secrets renew`: encrypts all that is kept with the newest key, so that an older one can be taken out of its file. */
-import { systemViewer } from '../core/authz.js';
 import { UnreadableSecretError } from '../core/secrets.js';
-import { encodeGlobalId, newId } from '../ids.js';
+import { encodeGlobalId } from '../ids.js';
+import { asSystem } from './as-system.js';
 import type { Options } from './run.js';
 import { settingsOf } from './settings.js';
 import { UsageError } from './usage.js';
 
 export async function secrets(words: readonly string[], options: Options): Promise<number> {
   if (words.join(' ') !== 'renew') throw new UsageError('Say "secrets renew".');
-  const { config, log } = settingsOf({ 'log-level': 'error', ...options });
-  const [{ openServices }, { execute }, { resealStoragePool }] = await Promise.all([
-    import('../services.js'),
+  const settings = settingsOf({ 'log-level': 'error', ...options });
+  const [{ execute }, { resealStoragePool }] = await Promise.all([
     import('../core/execute.js'),
     import('../modules/storage/reseal-command.js'),
   ]);
-  const { services, close } = await openServices(
-    { ...config, database: { ...config.database, fallback: 'refuse' } },
-    { log, alone: true },
-  );
-  const call = {
-    services,
-    requestId: newId(),
-    viewer: systemViewer('command-line'),
-    ipAddress: null,
-    userAgent: 'qx-controlplane secrets renew',
-    signal: new AbortController().signal,
-  };
   let [renewed, lost] = [0, 0];
-  try {
-    const pools = await services.data.db.storagePool.findMany({
+  await asSystem(settings, { command: 'secrets renew' }, async (call) => {
+    const pools = await call.services.data.db.storagePool.findMany({
       select: { id: true, name: true },
       orderBy: { id: 'asc' },
     });
@@ -43,9 +30,7 @@ export async function secrets(words: readonly string[], options: Options): Promi
         console.error(`storage pool ${name}: ${error.message}`);
       }
     }
-  } finally {
-    await close();
-  }
+  });
   console.log(
     lost === 0
       ? `${renewed} encrypted anew; the first key alone is in use now`

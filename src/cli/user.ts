@@ -2,10 +2,10 @@
  * `user ...`: users directly in the database, for the first administrator and for whoever is locked out. What it does goes through
  * the gate as from the API, and is audited as done by the command line; running instances hear of it within seconds.
  */
-import { systemViewer } from '../core/authz.js';
 import type { Command } from '../core/command.js';
-import type { Call, Services } from '../core/context.js';
-import { encodeGlobalId, newId } from '../ids.js';
+import type { Services } from '../core/context.js';
+import { encodeGlobalId } from '../ids.js';
+import { asSystem } from './as-system.js';
 import { readPassword } from './password-input.js';
 import type { Options } from './run.js';
 import { settingsOf } from './settings.js';
@@ -83,32 +83,15 @@ export async function user(words: readonly string[], options: Options): Promise<
     throw new UsageError(WAYS);
   if (options.role !== undefined && !ROLES.includes(options.role))
     throw new UsageError(`--role takes ADMIN, OPERATOR or VIEWER, not "${options.role}".`);
-  const { config, log } = settingsOf({ 'log-level': 'error', ...options });
+  const settings = settingsOf({ 'log-level': 'error', ...options });
   const password = NEED_PASSWORD.includes(name) ? await readPassword() : '';
-  // Loaded only now: whoever mistyped a key should not wait for a server to load.
-  const [{ openServices }, { execute }] = await Promise.all([
-    import('../services.js'),
-    import('../core/execute.js'),
-  ]);
-  // In memory the user would be gone before anybody could sign in.
-  const { services, close } = await openServices(
-    { ...config, database: { ...config.database, fallback: 'refuse' } },
-    { log, alone: true },
+  const { execute } = await import('../core/execute.js');
+  console.log(
+    await asSystem(settings, { command: `user ${name}` }, (call) => {
+      const give = (command: Command<never>, input: object) => execute(command, input, call);
+      return action({ services: call.services, password, give }, username, options);
+    }),
   );
-  const call: Call = {
-    services,
-    requestId: newId(),
-    viewer: systemViewer('command-line'),
-    ipAddress: null,
-    userAgent: `qx-controlplane user ${name}`,
-    signal: new AbortController().signal,
-  };
-  try {
-    const give = (command: Command<never>, input: object) => execute(command, input, call);
-    console.log(await action({ services, password, give }, username, options));
-  } finally {
-    await close();
-  }
   return 0;
 }
 
