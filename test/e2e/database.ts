@@ -43,8 +43,9 @@ export async function holdTable(
   const client = await connect(server, database);
   const mode = against === 'all' ? 'ACCESS EXCLUSIVE' : 'EXCLUSIVE';
   await client.query(`BEGIN; LOCK TABLE ${pg.escapeIdentifier(table)} IN ${mode} MODE`);
-  const waiting = `SELECT count(*)::int AS count FROM pg_locks
-    WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+  // Not all who wait for anything: what runs in the background waits for locks of its own.
+  const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pg_backend_pid() = ANY (pg_blocking_pids(pid))`;
   return {
     waiters: (count) =>
       until(`${count} waiting statements`, async () => {

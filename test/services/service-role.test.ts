@@ -48,15 +48,12 @@ describe('the service role', () => {
 
   it('can do all that every mutation of the schema needs', async () => {
     const refused: unknown[] = [];
-    const queue = [...MUTATIONS];
-    const worker = async () => {
-      for (let mutation = queue.shift(); mutation; mutation = queue.shift()) {
-        const { client, input } = await sampleOf(mutation, stage);
-        const answer = await mutate(client, mutation, input).catch((error: unknown) => error);
-        if (!/Payload$/.test(String(Object(answer).__typename))) refused.push([mutation, answer]);
-      }
-    };
-    await Promise.all(Array.from({ length: 8 }, worker));
+    // One after the other: a job may be given to a node that another sample takes out of service at that moment.
+    for (const mutation of MUTATIONS) {
+      const { client, input } = await sampleOf(mutation, stage);
+      const answer = await mutate(client, mutation, input).catch((error: unknown) => error);
+      if (!/Payload$/.test(String(Object(answer).__typename))) refused.push([mutation, answer]);
+    }
     expect(refused).toEqual([]);
   });
 
