@@ -44,8 +44,8 @@ export async function holdTable(
   const mode = against === 'all' ? 'ACCESS EXCLUSIVE' : 'EXCLUSIVE';
   await client.query(`BEGIN; LOCK TABLE ${pg.escapeIdentifier(table)} IN ${mode} MODE`);
   // Not all who wait for anything: what runs in the background waits for locks of its own.
-  const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND pg_backend_pid() = ANY (pg_blocking_pids(pid))`;
+  const waiting = `SELECT count(DISTINCT pid)::int AS count FROM pg_locks
+    WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))`;
   return {
     waiters: (count) =>
       until(`${count} waiting statements`, async () => {

@@ -117,19 +117,24 @@ async function controllersWrite(): Promise<void> {
 
 const allWhole = () => Promise.all(PLACES.map((place) => whole(site, place)));
 
-/** Since `from`: until an instance other than `old` says that it leads. */
-async function successor(old: number, from: number): Promise<{ place: number; ms: number }> {
+/** How long it took since `from`, in milliseconds, until an instance other than `old` says that it leads. */
+async function successor(old: number, from: number): Promise<number> {
   const asked = PLACES.filter((place) => place !== old);
-  const place = await until('another one leads', async () => {
+  await until('another one leads', async () => {
     const seen = await Promise.all(asked.map((at) => leaderSeenBy(site, at).catch(() => null)));
-    const next = seen.find((leader) => leader !== null && leader !== old);
-    return next === undefined ? null : { next };
+    return seen.some((leader) => leader !== null && leader !== old);
   });
-  return { place: place.next ?? -1, ms: performance.now() - from };
+  return performance.now() - from;
 }
 
-const leader = async (): Promise<number> =>
-  (await until('somebody leads', async () => ({ place: await leaderSeenBy(site, 0) }))).place ?? -1;
+/** Asks until somebody leads: an instance on a busy machine can lose its lease for a moment. */
+async function leader(): Promise<number> {
+  const seen = await until('somebody leads', async () => {
+    const place = await leaderSeenBy(site, 0);
+    return place === null ? null : { place };
+  });
+  return seen.place;
+}
 
 describe('under load', () => {
   it('the work gets done, and answers come from the cache', async () => {
@@ -142,7 +147,7 @@ describe('under load', () => {
     const old = await leader();
     const from = performance.now();
     site.instances[old]?.program.signal('SIGKILL');
-    const { ms } = await successor(old, from);
+    const ms = await successor(old, from);
     await goesOn();
     await controllersWrite();
     await site.replace(old);
@@ -154,7 +159,7 @@ describe('under load', () => {
     const old = await leader();
     const from = performance.now();
     site.instances[old]?.program.signal('SIGSTOP');
-    const { ms } = await successor(old, from);
+    const ms = await successor(old, from);
     await controllersWrite();
     await until('its lease is over', () => performance.now() > from + 1.5 * LEASE_MS);
     site.instances[old]?.program.signal('SIGCONT');
@@ -235,10 +240,12 @@ describe('when it is quiet again', () => {
     const writes = await controllerWrites(site);
     expect(writes.length).toBeGreaterThanOrEqual(3);
     for (const { token, instance } of writes) expect(claimed).toContainEqual({ token, instance });
-    const leading = await Promise.all(
-      site.instances.map(async ({ url }) => (await figures(url)).get('quantix_leading')),
-    );
-    expect(leading.sort()).toEqual([0, 0, 1]);
+    await until('one of them leads', async () => {
+      const leading = await Promise.all(
+        site.instances.map(async ({ url }) => (await figures(url)).get('quantix_leading')),
+      );
+      return leading.sort().join() === '0,0,1';
+    });
   });
 
   it('the figures add up, and all instances are whole', async () => {

@@ -1,4 +1,5 @@
 /** A slow statement on a real server is in the log with its request's id and without its values. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type App, createApp } from '../../src/app.js';
 import { newId } from '../../src/ids.js';
@@ -9,11 +10,14 @@ import { createClient } from '../support/client.js';
 import { createSeed } from '../support/seed.js';
 import { sharedPostgres } from '../support/services/postgres.js';
 
+/** Well above what signing in takes: only so many lines are written in a while, and ours must be among them. */
+const SLOW_MS = 300;
+
 let app: App;
 let database: string;
 const lines: Record<string, unknown>[] = [];
 beforeAll(async () => {
-  const config = await postgresConfig({ database: { slowStatementMs: 1 } });
+  const config = await postgresConfig({ database: { slowStatementMs: SLOW_MS } });
   ({ database } = config.database);
   const write = (line: string) => lines.push(JSON.parse(line));
   app = await createApp(config, { log: createLogger({ level: 'warn' }, { write }) });
@@ -45,6 +49,7 @@ it('names statement, duration and request, not what was written, and is counted'
       }),
     );
     await hold.waiters(1);
+    await sleep(SLOW_MS);
     await hold.release();
     expect(await (await answer).text()).toContain('CreateClusterPayload');
   } finally {
