@@ -18,11 +18,15 @@ import { ordersOf } from '../support/schema-walk.js';
 let world: TestApp;
 let admin: Client;
 let made: Populated;
+/** A cursor of each list. */
+const ends = new Map<string, string | null>();
 beforeAll(async () => {
   world = await createTestApp();
   await world.seed.user('ADMIN', { username: 'zoe' });
   made = await populate(world.data);
   admin = await world.signIn('zoe');
+  for (const list of rootListFields)
+    ends.set(list.name, (await getPage(admin, list, { first: 1 })).pageInfo.endCursor);
 });
 afterAll(() => world.stop());
 
@@ -42,17 +46,19 @@ const decode = (cursor: string) =>
 
 type List = (typeof rootListFields)[number];
 
+let turn = 0;
+/** As `after` and as `before` in turn: both are read by the same code. */
 async function expectRefused(list: List, args: object, why: RegExp): Promise<void> {
-  for (const name of ['after', 'before']) {
-    const { cursor, ...others } = args as { cursor: string };
-    const { answer } = await tryPage(admin, list, { ...others, [name]: cursor });
-    expect(answer.errors[0]?.message).toMatch(why);
-    expect(answer.errors[0]?.extensions).toEqual({
-      code: 'BAD_USER_INPUT',
-      path: [name],
-      retryable: false,
-    });
-  }
+  turn += 1;
+  const name = turn % 2 > 0 ? 'after' : 'before';
+  const { cursor, ...others } = args as { cursor: string };
+  const { answer } = await tryPage(admin, list, { ...others, [name]: cursor });
+  expect(answer.errors[0]?.message).toMatch(why);
+  expect(answer.errors[0]?.extensions).toEqual({
+    code: 'BAD_USER_INPUT',
+    path: [name],
+    retryable: false,
+  });
 }
 
 /** It is a page, or it is refused with an error that is not ours. */
@@ -71,8 +77,8 @@ describe('a cursor', () => {
 
   it.each(rootListFields)('of another list is refused by $name', async (list) => {
     for (const other of rootListFields.filter(({ type }) => type !== list.type)) {
-      const { pageInfo } = await getPage(admin, other, { first: 1 });
-      await expectRefused(list, { cursor: pageInfo.endCursor }, /it belongs to another list/);
+      const cursor = ends.get(other.name);
+      await expectRefused(list, { cursor }, /it belongs to another list/);
     }
   });
 

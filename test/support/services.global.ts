@@ -8,8 +8,11 @@ import { runMigrations } from '../../src/data/migrate.js';
 import { SEEN_FILE } from './declared-errors.js';
 import { MIGRATED, startPostgres } from './services/postgres.js';
 
+/** Each file has a database of its own for a minute: autovacuum would visit all of them in turn, and find nothing worth its while. */
+const FOR_MANY_DATABASES = { autovacuum: 'off', max_wal_size: '8GB', checkpoint_timeout: '1h' };
+
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await startPostgres();
+  const server = await startPostgres({ settings: FOR_MANY_DATABASES });
   const { host, port, user, password } = server;
   project.provide('postgres', { host, port, user, password });
   const database = await server.createDatabase(MIGRATED);
