@@ -14,7 +14,7 @@ import type { RedisOptions } from './redis-connection.js';
 
 /** Told of what happens, for metrics and the log. Must not throw. */
 export interface OutageObserver {
-  /** Redis cannot be used from now on; or still not, for another reason than before. */
+  /** Redis cannot be used from now on; or still not, for a reason that was not told since. */
   away(error: Error): void;
   back(): void;
   /** An operation met a Redis that did not serve it. */
@@ -34,6 +34,8 @@ export interface Supervised extends Ephemeral {
   opened(ms: number): Promise<boolean>;
 }
 
+/** Nobody needs more, should they differ in a number. */
+const MOST_REASONS = 100;
 const UNKNOWN: ReadonlySet<OutageRule> = new Set(['nothing', 'tell']);
 const TOLD: ReadonlySet<OutageRule> = new Set(['keep', 'tell']);
 
@@ -51,6 +53,8 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
   let begun = false;
   let closed = false;
   let reason: string | null = null;
+  /** While it is away: a client that tries again meets the same few reasons in turn, for hours. */
+  const told = new Set<string>();
   let losses = 0;
   let checking: Promise<void> | null = null;
 
@@ -58,8 +62,11 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
     losses += 1;
     decide(false);
     if (closed) return;
-    if (reason !== error.message) observer.away(error);
     reason = error.message;
+    if (!told.has(reason) && told.size < MOST_REASONS) {
+      told.add(reason);
+      observer.away(error);
+    }
     if (!up) return;
     up = false;
     for (const listener of listeners) listener.interrupted?.();
@@ -74,6 +81,7 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
       if (outbox.empty) {
         up = true;
         reason = null;
+        told.clear();
       } else await outbox.tell(store);
     }
     decide(true);

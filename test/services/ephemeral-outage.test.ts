@@ -65,6 +65,30 @@ describe('the port', () => {
     ]);
   });
 
+  it('says once what is wrong while it stays away, however often it looks, and anew the next time', async () => {
+    const said: string[] = [];
+    const write = (line: string) => said.push(JSON.parse(line).err?.message ?? 'no reason');
+    const log = createLogger({ level: 'error' }, { write });
+    const config = redisConfig(server, overrides);
+    const ephemeral = await openEphemeral(config, log, { heartbeatMs: HEARTBEAT_MS });
+    opened.push(ephemeral);
+    let looks = 0;
+    const fails = async () => {
+      await ephemeral.get(ephemeralKeys.session('x')).catch(() => (looks += 1));
+      return looks > 200; // some seconds, in which the client tries to connect many times
+    };
+    for (const times of [1, 2]) {
+      await server.kill();
+      await until('it has been away for a while', fails);
+      const now = said.splice(0);
+      expect([times, now]).toEqual([times, [...new Set(now)]]);
+      expect(now.length).toBeGreaterThan(0);
+      looks = 0;
+      await server.restart();
+      await healed(ephemeral);
+    }
+  });
+
   it('that is frozen costs no caller more than one wait, and later ones none', async () => {
     server.pause();
     const started = performance.now();
