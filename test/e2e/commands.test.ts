@@ -1,4 +1,4 @@
-/** `migrate` and `user create` on a real PostgreSQL. */
+/** `migrate` and `user` on a real PostgreSQL: each once as the program itself, and in this process for all that they say. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Installation, install } from '../support/installation.js';
 import { sharedPostgres } from '../support/services/postgres.js';
@@ -21,11 +21,11 @@ const tables = () =>
   ).then(([row]) => Number(row?.count));
 
 describe('migrate', () => {
-  const migrate = (...words: string[]) => installation.run(['migrate', ...words]);
+  const migrate = (...words: string[]) => installation.here(['migrate', ...words]);
   const lines = (text: string) => text.trimEnd().split('\n');
 
   it('shows every migration as pending on an empty database, and changes nothing by looking', async () => {
-    const { code, stdout, stderr } = await migrate('status');
+    const { code, stdout, stderr } = await installation.run(['migrate', 'status']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(lines(stdout)[0]).toMatch(/^000001_init +pending$/);
     expect(lines(stdout).every((line) => /^\d{6}_\w+ +pending$/.test(line))).toBe(true);
@@ -73,7 +73,7 @@ describe('migrate', () => {
 
 describe('user create', () => {
   const create = (stdin: string, ...words: string[]) =>
-    installation.run(['user', 'create', ...words], { stdin });
+    installation.here(['user', 'create', ...words], { stdin });
   const users = () =>
     query<{ username: string; email: string; role: string }>(
       sharedPostgres(),
@@ -82,7 +82,9 @@ describe('user create', () => {
     );
 
   it('makes a user on an empty database, who can then sign in', async () => {
-    const made = await create(`${installation.password}\n`, 'ada', '--role', 'ADMIN');
+    const made = await installation.run(['user', 'create', 'ada', '--role', 'ADMIN'], {
+      stdin: `${installation.password}\n`,
+    });
     expect(made).toEqual({ code: 0, signal: null, stdout: 'created ADMIN ada\n', stderr: '' });
     const served = await installation.serve();
     try {
@@ -165,7 +167,7 @@ describe('user create', () => {
   });
 
   it('never makes a user in memory when PostgreSQL does not answer', async () => {
-    const finished = await installation.run(['user', 'create', 'bob'], {
+    const finished = await installation.here(['user', 'create', 'bob'], {
       stdin: 'correct horse battery\n',
       env: { QUANTIX_DATABASE_PORT: '1', QUANTIX_DATABASE_FALLBACK: 'memory' },
     });
@@ -177,7 +179,7 @@ describe('user create', () => {
 describe('the other words of user', () => {
   it('list, lock out, let in again, and give another password, which a running instance hears of', async () => {
     const user = async (words: string[], stdin = '') => {
-      const { code, stdout, stderr } = await installation.run(['user', ...words], { stdin });
+      const { code, stdout, stderr } = await installation.here(['user', ...words], { stdin });
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       return stdout;
     };
@@ -210,12 +212,12 @@ describe('the other words of user', () => {
 
   it('refuse to leave nobody in charge, and to speak of nobody', async () => {
     expectFailure(
-      await installation.run(['user', 'disable', 'ada']),
+      await installation.here(['user', 'disable', 'ada']),
       1,
       'ada is the last enabled administrator',
     );
     expectFailure(
-      await installation.run(['user', 'enable', 'nobody']),
+      await installation.here(['user', 'enable', 'nobody']),
       1,
       'There is no user "nobody".',
     );
