@@ -14,6 +14,8 @@ port 6379
 protected-mode yes
 requirepass $(cat "$secrets/redis-password")
 dir $redis_data
+# Its service throws away what it prints.
+logfile $redis_log
 dbfilename quantix.rdb
 # Sessions should survive a restart; nothing else here has to.
 save 60 1
