@@ -434,7 +434,10 @@ describe('a backup that fails', () => {
     expect(await site.others()).toEqual(before);
     await site.restore(failed, { auditFaults: true });
     expect(site.lines.join('\n')).toContain('which was accepted. CHANGED');
+    // the way out that the guide has
     await tamper(`UPDATE audit_log SET action = '${entry.action}' WHERE id = '${entry.id}'`);
+    const verified = await runHere(['audit', 'verify', '--config', 'config.yaml'], commandLine());
+    expect([verified.code, verified.stdout]).toEqual([0, expect.stringMatching(/no faults/)]);
   }, 60_000);
 
   it('because the role may not make databases says what to grant', async () => {
