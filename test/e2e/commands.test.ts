@@ -1,6 +1,7 @@
 /** `migrate` and `user` on a real PostgreSQL: each once as the program itself, and in this process for all that they say. */
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Installation, install } from '../support/installation.js';
+import type { Served } from '../support/program.js';
 import { sharedPostgres } from '../support/services/postgres.js';
 import { until } from '../support/until.js';
 import { query } from './database.js';
@@ -9,9 +10,12 @@ import { expectFailure } from './expectations.js';
 vi.setConfig({ testTimeout: 120_000 });
 
 let installation: Installation;
+/** Runs from the first user on: it has to hear of what is done beside it. */
+let served: Served;
 beforeAll(async () => {
   installation = await install();
 });
+afterAll(() => served?.program.dispose());
 
 const tables = () =>
   query<{ count: string }>(
@@ -86,14 +90,10 @@ describe('user create', () => {
       stdin: `${installation.password}\n`,
     });
     expect(made).toEqual({ code: 0, signal: null, stdout: 'created ADMIN ada\n', stderr: '' });
-    const served = await installation.serve();
-    try {
-      const ada = await served.signIn('ada', installation.password);
-      const { data } = await ada.answer('{ viewer { name role } }');
-      expect(data).toEqual({ viewer: { name: 'ada', role: 'ADMIN' } });
-    } finally {
-      await served.program.dispose();
-    }
+    served = await installation.serve();
+    const ada = await served.signIn('ada', installation.password);
+    const { data } = await ada.answer('{ viewer { name role } }');
+    expect(data).toEqual({ viewer: { name: 'ada', role: 'ADMIN' } });
   });
 
   it('is a viewer at localhost when nothing else is said; the last line needs no end', async () => {
@@ -183,31 +183,26 @@ describe('the other words of user', () => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       return stdout;
     };
-    const served = await installation.serve();
-    try {
-      const vic = await served.signIn('vic', installation.password);
-      expect(await user(['list'])).toMatch(
-        /^ada +ADMIN +enabled .*\nvic +VIEWER +enabled +1 sessions /,
-      );
-      expect(await user(['disable', 'vic'])).toContain('signed out');
-      await until('it is signed out', async () => {
-        const { errors } = await vic.answer('{ viewer { name } }');
-        return errors[0]?.extensions.code === 'UNAUTHENTICATED';
-      });
-      expect(await user(['enable', 'vic'])).toBe('vic can sign in\n');
-      const password = 'a pigeon under seven hats';
-      await user(['set-password', 'vic', '--must-change-password'], `${password}\n`);
-      const again = await served.signIn('vic', password);
+    const vic = await served.signIn('vic', installation.password);
+    expect(await user(['list'])).toMatch(
+      /^ada +ADMIN +enabled .*\nvic +VIEWER +enabled +1 sessions /,
+    );
+    expect(await user(['disable', 'vic'])).toContain('signed out');
+    await until('it is signed out', async () => {
+      const { errors } = await vic.answer('{ viewer { name } }');
+      return errors[0]?.extensions.code === 'UNAUTHENTICATED';
+    });
+    expect(await user(['enable', 'vic'])).toBe('vic can sign in\n');
+    const password = 'a pigeon under seven hats';
+    await user(['set-password', 'vic', '--must-change-password'], `${password}\n`);
+    const again = await served.signIn('vic', password);
+    const { errors } = await again.answer('{ viewer { name } }');
+    expect(errors[0]?.extensions.code).toBe('PASSWORD_CHANGE_REQUIRED');
+    expect(await user(['revoke-sessions', 'vic'])).toBe('vic is signed out everywhere\n');
+    await until('its session has ended', async () => {
       const { errors } = await again.answer('{ viewer { name } }');
-      expect(errors[0]?.extensions.code).toBe('PASSWORD_CHANGE_REQUIRED');
-      expect(await user(['revoke-sessions', 'vic'])).toBe('vic is signed out everywhere\n');
-      await until('its session has ended', async () => {
-        const { errors } = await again.answer('{ viewer { name } }');
-        return errors[0]?.extensions.code === 'UNAUTHENTICATED';
-      });
-    } finally {
-      await served.program.dispose();
-    }
+      return errors[0]?.extensions.code === 'UNAUTHENTICATED';
+    });
   });
 
   it('refuse to leave nobody in charge, and to speak of nobody', async () => {
