@@ -43,7 +43,7 @@ export function configFile(
     ...sections,
     database: {
       ...{ host, port, user, password, database },
-      ...{ fallback: 'refuse', connect_timeout: '2s', max_idle_connections: 2 },
+      ...{ fallback: 'refuse', connect_timeout: '10s', max_idle_connections: 2 },
       ...sections.database,
     },
     // Nobody listens there: an installation without etcd and Redis, which does not wait for them long.
