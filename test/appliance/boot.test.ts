@@ -363,6 +363,17 @@ describe('the service', () => {
   });
 });
 
+describe('the logs', () => {
+  it('are rotated, and written on by those who have them open', async () => {
+    await machine.must('logrotate --force --state /tmp/rotated /etc/logrotate.d/quantix-vdc');
+    const logs = ['quantix-vdc/controlplane.log', 'postgresql/postmaster.log', 'etcd/etcd.log'];
+    for (const log of logs) expect(machine.read(`/var/log/${log}.1`), log).not.toBe('');
+    await get('/graphql?query={__typename}');
+    await until('a line behind the rotation', () => programLog().endsWith('}\n'));
+    expect(programLog()).toMatch(/^\{/); // from its beginning, and not with a hole before it
+  });
+});
+
 /** For the one command that has to be the owner's. */
 const OWNER =
   'QUANTIX_DATABASE_MIGRATION_USER=quantix_owner QUANTIX_DATABASE_MIGRATION_PASSWORD_FILE=/etc/quantix-vdc/secrets/database-owner-password';

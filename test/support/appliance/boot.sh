@@ -4,7 +4,7 @@
 #
 # usage: unshare --mount --pid --fork --net --uts --kill-child=KILL boot.sh FOLDER OPENRC PROGRAM
 #   FOLDER   a kept folder: FOLDER/root has the files that are the machine's own, FOLDER/console what it says
-#   OPENRC   the unpacked packages of OpenRC
+#   OPENRC   the unpacked packages of OpenRC, and of what else Alpine has and nobody should have to install here
 #   PROGRAM  the program's folder, as it will be seen at /usr/lib/quantix-vdc
 set -eu
 folder=$1
@@ -23,7 +23,9 @@ mkdir -p "$root/proc" "$root/dev" "$root/run" "$root/tmp" "$root/usr" "$root/roo
 # may not lie on a layered file system, as folders of containers do; one in memory is gone with the machine.
 mount -t tmpfs -o mode=755 layers "$root/run"
 mkdir -p "$root/run/upper" "$root/run/work" "$root/run/openrc-layer"
-for part in bin sbin lib; do [ ! -d "$openrc/$part" ] || cp -a "$openrc/$part" "$root/run/openrc-layer/"; done
+for part in bin sbin lib usr/bin usr/sbin usr/lib; do
+  [ ! -d "$openrc/$part" ] || cp -a "$openrc/$part" "$root/run/openrc-layer/"
+done
 
 # What Alpine has from busybox comes from busybox; it has no su here.
 mkdir "$root/run/upper/bin"

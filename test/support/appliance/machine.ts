@@ -19,7 +19,8 @@ import { until } from '../until.js';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const BOOT = fileURLToPath(new URL('./boot.sh', import.meta.url));
 const UNPACK = fileURLToPath(new URL('../services/apt-unpack.sh', import.meta.url));
-const OPENRC = join(ROOT, '.cache/openrc');
+const UNPACKED = ['openrc', 'librc1', 'libeinfo1', 'logrotate', 'libpopt0'];
+const OPENRC = join(ROOT, '.cache', UNPACKED.join('-'));
 /** As the machine itself sees the program. */
 const PROGRAM = '/usr/lib/quantix-vdc';
 /** /etc/inittab makes it, last of all. */
@@ -57,7 +58,7 @@ export class Machine {
   /** Lays the files out; `default` are the services that come up at boot. */
   static async create(services: readonly string[]): Promise<Machine> {
     await Promise.all([POSTGRES, REDIS, ETCD, NGINX, BUSYBOX, OPENSSL].map(provide));
-    await run('sh', [UNPACK, OPENRC, 'openrc', 'librc1', 'libeinfo1']);
+    await run('sh', [UNPACK, OPENRC, ...UNPACKED]);
     const folder = await KeptFolder.create('SIGKILL');
     const machine = new Machine(folder);
     await run('sh', [join(ROOT, 'openrc/install.sh')], {
