@@ -27,6 +27,7 @@ fi
 : "${etcd_data:=/var/lib/etcd/quantix}"
 : "${redis_conf:=/etc/redis-quantix.conf}"
 : "${redis_data:=/var/lib/redis}"
+: "${redis_log:=/var/log/redis/redis.log}"
 : "${nginx_conf:=/etc/nginx/quantix.conf}"
 : "${admin_name:=admin}"
 : "${admin_email:=admin@localhost}"

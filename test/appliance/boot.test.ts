@@ -1,26 +1,18 @@
 /** An appliance from nothing: its files on an empty machine, OpenRC, the first boot, and the web server in front. */
-import { createHash, randomUUID } from 'node:crypto';
-import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openSocket } from '../e2e/socket-client.js';
 import { graphql } from '../gen/gql.js';
-import { ADDRESS, Machine, NAME } from '../support/appliance/machine.js';
+import { digests, inOrder } from '../support/appliance/looks.js';
+import { ADDRESS, Machine, NAME, SERVICES } from '../support/appliance/machine.js';
 import { type Client, createClient } from '../support/client.js';
 import { mutate } from '../support/mutations.js';
 import { until } from '../support/until.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const SERVICES = [
-  'postgresql',
-  'etcd',
-  'redis',
-  'quantix-firstboot',
-  'quantix-controlplane',
-  'nginx',
-];
 const WEB = `https://${NAME}`;
 const Changes = graphql(`
   subscription ChangesThroughTheWebServer {
@@ -61,23 +53,9 @@ const ofProgram = async () =>
   (await machine.must("ps | awk '/[d]ist\\/main.js serve/ { print $1 }'")).trim();
 const programLog = () => machine.read('/var/log/quantix-vdc/controlplane.log');
 
-/** Every file of a folder by what is in it; where nothing has changed, nothing here has. */
-function digests(folder: string): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    const file = join(folder, name);
-    const stat = lstatSync(file);
-    const { mode, uid, gid, mtimeMs } = stat;
-    const content = stat.isFile() ? readFileSync(file) : '';
-    const digest = createHash('sha256').update(content).digest('hex');
-    found[name] = [digest, mode, uid, gid, mtimeMs].join(' ');
-  }
-  return found;
-}
-
 describe('the first boot', () => {
   it('brings the services up in their order, each ready before the next', () => {
-    const said = [
+    inOrder(machine.log, [
       'Starting PostgreSQL',
       'Starting etcd',
       'Starting redis',
@@ -85,11 +63,18 @@ describe('the first boot', () => {
       'Starting Quantix-vDC control plane',
       'Waiting until it serves ... [ ok ]',
       'Starting nginx ... [ ok ]',
-    ];
-    const places = said.map((words) => machine.log.indexOf(words));
-    expect(places, machine.log).toEqual([...places].sort((a, b) => a - b));
-    expect(places[0], machine.log).toBeGreaterThan(0);
+    ]);
     expect(machine.log).not.toContain('ERROR');
+    // what the guide sends people to
+    for (const log of ['postgresql/postmaster.log', 'etcd/etcd.log', 'redis/redis.log'])
+      expect(machine.read(`/var/log/${log}`), log).not.toBe('');
+  });
+
+  it('needs nothing but the shell and the tools that Alpine has', async () => {
+    const tools = await machine.must(
+      'for tool in sh awk sed grep mktemp date stat wget; do readlink -f $(which $tool); done',
+    );
+    expect(new Set(tools.trim().split('\n'))).toEqual(new Set(['/usr/bin/busybox']));
   });
 
   it('shows the password of the first administrator on the console, once, and keeps it nowhere', async () => {
@@ -321,11 +306,11 @@ describe('the web server', () => {
     const fingerprint = () =>
       machine.must('openssl x509 -noout -fingerprint -in /etc/quantix-vdc/tls/server.crt');
     const before = await fingerprint();
-    await machine.must('/etc/periodic/weekly/quantix-certificate');
+    await machine.must('run-parts /etc/periodic/weekly');
     expect(await fingerprint()).toBe(before);
     await machine.must(`cd /tmp && openssl req -new -key /etc/quantix-vdc/tls/server.key -subj /CN=old -out old.csr &&
       openssl x509 -req -days 20 -in old.csr -CA /etc/quantix-vdc/tls/ca.crt -CAkey /etc/quantix-vdc/tls/ca.key -set_serial 7 -out /etc/quantix-vdc/tls/server.crt`);
-    await machine.must('/etc/periodic/weekly/quantix-certificate');
+    await machine.must('run-parts /etc/periodic/weekly');
     await until('the web server shows the new certificate', async () => {
       const socket = machine.tls();
       await new Promise((resolve, reject) =>
@@ -378,6 +363,17 @@ describe('the service', () => {
   });
 });
 
+describe('the logs', () => {
+  it('are rotated, and written on by those who have them open', async () => {
+    await machine.must('logrotate --force --state /tmp/rotated /etc/logrotate.d/quantix-vdc');
+    const logs = ['quantix-vdc/controlplane.log', 'postgresql/postmaster.log', 'etcd/etcd.log'];
+    for (const log of logs) expect(machine.read(`/var/log/${log}.1`), log).not.toBe('');
+    await get('/graphql?query={__typename}');
+    await until('a line behind the rotation', () => programLog().endsWith('}\n'));
+    expect(programLog()).toMatch(/^\{/); // from its beginning, and not with a hole before it
+  });
+});
+
 /** For the one command that has to be the owner's. */
 const OWNER =
   'QUANTIX_DATABASE_MIGRATION_USER=quantix_owner QUANTIX_DATABASE_MIGRATION_PASSWORD_FILE=/etc/quantix-vdc/secrets/database-owner-password';
@@ -402,7 +398,7 @@ describe('the daily backup', () => {
   it('is proven without anything of the owner, and takes the place of one that is too old', async () => {
     await mutate(admin, 'createCluster', { name: 'of-the-backup' });
     await layOldArchive();
-    await machine.must('/etc/periodic/daily/backup-quantix');
+    await machine.must('run-parts /etc/periodic/daily'); // as cron does
     const log = machine.read('/var/log/quantix-backup.log');
     expect(log).toMatch(/^Proven: /m);
     expect(log).toContain(`Removed, being too old or too many: ${OLD}`);

@@ -1,7 +1,8 @@
 /** The first boot, cut off everywhere: killed between any two things that it does, and run again each time. */
 import { appendFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { Machine } from '../support/appliance/machine.js';
+import { digests, inOrder } from '../support/appliance/looks.js';
+import { Machine, SERVICES } from '../support/appliance/machine.js';
 
 vi.setConfig({ testTimeout: 240_000 });
 
@@ -87,10 +88,31 @@ it('ends as one that was never cut, although it was killed before each thing tha
   );
 });
 
+it('comes up again after a power cut, as it was and by itself', async () => {
+  const was = async () => [
+    digests(machine.path('/etc')),
+    await machine.sql('SELECT rolname, rolpassword FROM pg_authid ORDER BY 1'),
+    await machine.sql('SELECT id, password_hash, updated_at FROM users'),
+  ];
+  for (const service of SERVICES) await machine.must(`rc-update add ${service} default`);
+  const before = await was();
+  await machine.powerCut();
+  await machine.boot();
+  inOrder(machine.log, [
+    'Starting PostgreSQL',
+    'Starting etcd',
+    'Starting redis',
+    'First boot was done at 20',
+    'Waiting until it serves ... [ ok ]',
+    'Starting nginx ... [ ok ]',
+  ]);
+  expect(machine.log).not.toMatch(/ERROR|first boot:|Making a cluster/);
+  expect(await was()).toEqual(before);
+});
+
 it('has shown the password, which is the one that counts', async () => {
   const shown = [...machine.console.matchAll(/^ {4}password {2}(\S{20})$/gm)].map(([, one]) => one);
   expect(new Set(shown).size).toBe(1);
-  await machine.must('rc-service quantix-controlplane start');
   const login = JSON.stringify({
     query: `mutation { login(input: { username: "admin", password: "${shown[0]}" }) { __typename } }`,
   });
@@ -112,7 +134,7 @@ it('went by its settings: names for the certificate, and trust on the loopback i
 
 it('refuses to run beside another one', async () => {
   const { code, output } = await machine.run(
-    `exec 8>/run/quantix-firstboot/lock; flock 8; ${FIRSTBOOT} 8>&-; exit $?`,
+    `mkdir -p /run/quantix-firstboot; exec 8>/run/quantix-firstboot/lock; flock 8; ${FIRSTBOOT} 8>&-; exit $?`,
   );
   expect([code, output]).toEqual([1, 'first boot: another run is at work\n']);
 });

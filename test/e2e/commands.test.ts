@@ -1,6 +1,7 @@
-/** `migrate` and `user create` on a real PostgreSQL. */
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+/** `migrate` and `user` on a real PostgreSQL: each once as the program itself, and in this process for all that they say. */
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Installation, install } from '../support/installation.js';
+import type { Served } from '../support/program.js';
 import { sharedPostgres } from '../support/services/postgres.js';
 import { until } from '../support/until.js';
 import { query } from './database.js';
@@ -9,9 +10,12 @@ import { expectFailure } from './expectations.js';
 vi.setConfig({ testTimeout: 120_000 });
 
 let installation: Installation;
+/** Runs from the first user on: it has to hear of what is done beside it. */
+let served: Served;
 beforeAll(async () => {
   installation = await install();
 });
+afterAll(() => served?.program.dispose());
 
 const tables = () =>
   query<{ count: string }>(
@@ -21,11 +25,11 @@ const tables = () =>
   ).then(([row]) => Number(row?.count));
 
 describe('migrate', () => {
-  const migrate = (...words: string[]) => installation.run(['migrate', ...words]);
+  const migrate = (...words: string[]) => installation.here(['migrate', ...words]);
   const lines = (text: string) => text.trimEnd().split('\n');
 
   it('shows every migration as pending on an empty database, and changes nothing by looking', async () => {
-    const { code, stdout, stderr } = await migrate('status');
+    const { code, stdout, stderr } = await installation.run(['migrate', 'status']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(lines(stdout)[0]).toMatch(/^000001_init +pending$/);
     expect(lines(stdout).every((line) => /^\d{6}_\w+ +pending$/.test(line))).toBe(true);
@@ -73,7 +77,7 @@ describe('migrate', () => {
 
 describe('user create', () => {
   const create = (stdin: string, ...words: string[]) =>
-    installation.run(['user', 'create', ...words], { stdin });
+    installation.here(['user', 'create', ...words], { stdin });
   const users = () =>
     query<{ username: string; email: string; role: string }>(
       sharedPostgres(),
@@ -82,16 +86,14 @@ describe('user create', () => {
     );
 
   it('makes a user on an empty database, who can then sign in', async () => {
-    const made = await create(`${installation.password}\n`, 'ada', '--role', 'ADMIN');
+    const made = await installation.run(['user', 'create', 'ada', '--role', 'ADMIN'], {
+      stdin: `${installation.password}\n`,
+    });
     expect(made).toEqual({ code: 0, signal: null, stdout: 'created ADMIN ada\n', stderr: '' });
-    const served = await installation.serve();
-    try {
-      const ada = await served.signIn('ada', installation.password);
-      const { data } = await ada.answer('{ viewer { name role } }');
-      expect(data).toEqual({ viewer: { name: 'ada', role: 'ADMIN' } });
-    } finally {
-      await served.program.dispose();
-    }
+    served = await installation.serve();
+    const ada = await served.signIn('ada', installation.password);
+    const { data } = await ada.answer('{ viewer { name role } }');
+    expect(data).toEqual({ viewer: { name: 'ada', role: 'ADMIN' } });
   });
 
   it('is a viewer at localhost when nothing else is said; the last line needs no end', async () => {
@@ -165,7 +167,7 @@ describe('user create', () => {
   });
 
   it('never makes a user in memory when PostgreSQL does not answer', async () => {
-    const finished = await installation.run(['user', 'create', 'bob'], {
+    const finished = await installation.here(['user', 'create', 'bob'], {
       stdin: 'correct horse battery\n',
       env: { QUANTIX_DATABASE_PORT: '1', QUANTIX_DATABASE_FALLBACK: 'memory' },
     });
@@ -177,45 +179,40 @@ describe('user create', () => {
 describe('the other words of user', () => {
   it('list, lock out, let in again, and give another password, which a running instance hears of', async () => {
     const user = async (words: string[], stdin = '') => {
-      const { code, stdout, stderr } = await installation.run(['user', ...words], { stdin });
+      const { code, stdout, stderr } = await installation.here(['user', ...words], { stdin });
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       return stdout;
     };
-    const served = await installation.serve();
-    try {
-      const vic = await served.signIn('vic', installation.password);
-      expect(await user(['list'])).toMatch(
-        /^ada +ADMIN +enabled .*\nvic +VIEWER +enabled +1 sessions /,
-      );
-      expect(await user(['disable', 'vic'])).toContain('signed out');
-      await until('it is signed out', async () => {
-        const { errors } = await vic.answer('{ viewer { name } }');
-        return errors[0]?.extensions.code === 'UNAUTHENTICATED';
-      });
-      expect(await user(['enable', 'vic'])).toBe('vic can sign in\n');
-      const password = 'a pigeon under seven hats';
-      await user(['set-password', 'vic', '--must-change-password'], `${password}\n`);
-      const again = await served.signIn('vic', password);
+    const vic = await served.signIn('vic', installation.password);
+    expect(await user(['list'])).toMatch(
+      /^ada +ADMIN +enabled .*\nvic +VIEWER +enabled +1 sessions /,
+    );
+    expect(await user(['disable', 'vic'])).toContain('signed out');
+    await until('it is signed out', async () => {
+      const { errors } = await vic.answer('{ viewer { name } }');
+      return errors[0]?.extensions.code === 'UNAUTHENTICATED';
+    });
+    expect(await user(['enable', 'vic'])).toBe('vic can sign in\n');
+    const password = 'a pigeon under seven hats';
+    await user(['set-password', 'vic', '--must-change-password'], `${password}\n`);
+    const again = await served.signIn('vic', password);
+    const { errors } = await again.answer('{ viewer { name } }');
+    expect(errors[0]?.extensions.code).toBe('PASSWORD_CHANGE_REQUIRED');
+    expect(await user(['revoke-sessions', 'vic'])).toBe('vic is signed out everywhere\n');
+    await until('its session has ended', async () => {
       const { errors } = await again.answer('{ viewer { name } }');
-      expect(errors[0]?.extensions.code).toBe('PASSWORD_CHANGE_REQUIRED');
-      expect(await user(['revoke-sessions', 'vic'])).toBe('vic is signed out everywhere\n');
-      await until('its session has ended', async () => {
-        const { errors } = await again.answer('{ viewer { name } }');
-        return errors[0]?.extensions.code === 'UNAUTHENTICATED';
-      });
-    } finally {
-      await served.program.dispose();
-    }
+      return errors[0]?.extensions.code === 'UNAUTHENTICATED';
+    });
   });
 
   it('refuse to leave nobody in charge, and to speak of nobody', async () => {
     expectFailure(
-      await installation.run(['user', 'disable', 'ada']),
+      await installation.here(['user', 'disable', 'ada']),
       1,
       'ada is the last enabled administrator',
     );
     expectFailure(
-      await installation.run(['user', 'enable', 'nobody']),
+      await installation.here(['user', 'enable', 'nobody']),
       1,
       'There is no user "nobody".',
     );

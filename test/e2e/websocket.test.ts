@@ -34,7 +34,7 @@ beforeAll(async () => {
   postgres = await forward(postgresPort, sharedPostgres());
   installation = await install({
     server: { cors_origins: [CONSOLE] },
-    database: { port: postgresPort, connect_timeout: '500ms' },
+    database: { port: postgresPort },
     limits: { subscriptions_per_socket: CAP, max_request_bytes: 200_000 },
   });
   await installation.createUser('ada', 'ADMIN');

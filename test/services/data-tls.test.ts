@@ -1,11 +1,13 @@
 /** The four TLS modes towards PostgreSQL, against a server whose certificate is for "localhost" and nothing else. */
 import { execFile } from 'node:child_process';
-import { chmod, chown, copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dump, findPrograms, undump } from '../../src/cli/backup/programs.js';
+import { inSnapshot } from '../../src/cli/backup/snapshot.js';
 import { type ConnectionOptions, clientConfig } from '../../src/data/connection.js';
 import {
   type PostgresAddress,
@@ -171,4 +173,59 @@ test('a password of any characters is checked with scram-sha-256, encrypted or n
   await expect(encrypted({ user: 'odd', password: `${password} ` })).rejects.toThrow(
     'password authentication failed',
   );
+});
+
+test('pg_dump and pg_restore believe whom the program itself believes, in every mode', async () => {
+  const admin = new pg.Client(clientConfig(databaseOptions(server, 'postgres')));
+  await admin.connect();
+  // a role that gets in encrypted, or not at all
+  await admin.query(`CREATE ROLE careful SUPERUSER LOGIN PASSWORD 'careful'`);
+  const { rows } = await admin.query('SHOW hba_file');
+  const hba = String(rows[0].hba_file);
+  await writeFile(hba, `hostnossl all careful all reject\n${await readFile(hba, 'utf8')}`);
+  await admin.query('SELECT pg_reload_conf()');
+  await admin.query('CREATE TABLE dumped AS SELECT 1 AS one');
+  const access = { user: 'careful', password: 'careful' };
+  const options = (more: Partial<ConnectionOptions>, database = 'postgres') =>
+    databaseOptions(server, database, { ...access, ...more });
+  let round = 0;
+  const through = async (more: Partial<ConnectionOptions>) => {
+    const file = inFolder(`dump-${++round}`);
+    const database = await inSnapshot(admin, async (snapshot, { postgres }) => {
+      const programs = await findPrograms(postgres.version, '');
+      await dump(programs, options(more), snapshot, file);
+      const made = await server.createDatabase();
+      await undump(programs, options(more, made), file);
+      return made;
+    });
+    const copy = new pg.Client(clientConfig(databaseOptions(server, database)));
+    await copy.connect();
+    const { rowCount } = await copy.query('SELECT one FROM dumped');
+    await copy.end();
+    return rowCount;
+  };
+  const [ours, theirs] = [inFolder('ours.pem'), inFolder('theirs.pem')];
+  const [name, address] = ['localhost', '127.0.0.1'];
+  try {
+    await expect(through({ sslMode: 'require' })).resolves.toBe(1);
+    await expect(through({ sslMode: 'verify-ca', sslCaFile: ours, host: address })).resolves.toBe(
+      1,
+    );
+    await expect(through({ sslMode: 'verify-full', sslCaFile: ours, host: name })).resolves.toBe(1);
+    await expect(through({ sslMode: 'disable' })).rejects.toThrow(/pg_dump failed.*pg_hba\.conf/);
+    await expect(
+      through({ sslMode: 'verify-full', sslCaFile: ours, host: address }),
+    ).rejects.toThrow(/server certificate for "localhost".* does not match host name/);
+    for (const sslMode of ['require', 'verify-ca', 'verify-full'] as const)
+      await expect(through({ sslMode, sslCaFile: theirs, host: name }), sslMode).rejects.toThrow(
+        /certificate verify failed/,
+      );
+    // none of the authorities that everybody believes
+    for (const sslMode of ['verify-ca', 'verify-full'] as const)
+      await expect(through({ sslMode, host: name }), sslMode).rejects.toThrow(
+        /certificate verify failed/,
+      );
+  } finally {
+    await admin.end();
+  }
 });

@@ -1,6 +1,7 @@
 /**
  * Upgrade and rollback: the version of before goes on while a new one migrates, whether that works or not, and the way back keeps what it can.
- * The version of before is its statements: prepared ones, as its client sends them, with the columns that its schema had.
+ * The version of before is its statements: prepared ones, as its client sends them, with the columns that its schema had. Of what comes
+ * next, the version of before is the present program.
  */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { seedDemo } from '../../src/cli/demo/seed.js';
 import { revertMigrations, runMigrations } from '../../src/data/migrate.js';
 import { packageRoot, readMigrations } from '../../src/data/migrations.js';
+import { openData } from '../../src/data/open.js';
 import { openPostgres } from '../../src/data/postgres.js';
+import { configOn, createTestApp } from '../support/app.js';
+import { mutate } from '../support/mutations.js';
 import { sharedPostgres } from '../support/services/postgres.js';
 import { until } from '../support/until.js';
 import { databaseOptions, silent } from './data-fixtures.js';
@@ -181,6 +185,35 @@ describe('a migration that cannot be done', () => {
     await client.end();
   });
 
+  it('leaves the program of before with its whole API, as does one that can be done', async () => {
+    const data = await openData(configOn(database), silent);
+    const world = await createTestApp({ data });
+    await world.seed.user('ADMIN', { username: 'of-before' });
+    const admin = await world.signIn('of-before');
+    let made = 0;
+    const works = () => mutate(admin, 'createCluster', { name: `cluster-${++made}` });
+    await works();
+    const column = 'ALTER TABLE clusters ADD COLUMN next int NOT NULL DEFAULT 0;';
+    for (const [sql, outcome] of [
+      [`${column} SELECT pg_sleep(0.1); SELECT 1 / 0;`, 'failed and was undone: division by zero'],
+      [`${column} SELECT pg_sleep(0.1);`, NEXT],
+    ] as const) {
+      await next(sql);
+      let migrating = true;
+      const migration = runMigrations(target(), { directory })
+        .then(([name]) => name, String)
+        .finally(() => {
+          migrating = false;
+        });
+      while (migrating) await works();
+      expect(await migration).toContain(outcome);
+      await works();
+    }
+    expect(await data.db.cluster.count({ where: { name: { startsWith: 'cluster-' } } })).toBe(made);
+    await world.stop();
+    await data.close();
+  });
+
   it('because a long transaction keeps its table lets others by in between, and goes through when that ends', async () => {
     await next('ALTER TABLE clusters ADD COLUMN next int;');
     const [long, other] = await Promise.all([connect(), connect()]);
@@ -217,7 +250,7 @@ describe('going back', () => {
     return found;
   };
 
-  it('step by step to the fourth and up again keeps every row of the tables that are there all the way', async () => {
+  it('step by step to the fourth and up again keeps every row of the tables that are there all the way; then to nothing', async () => {
     const client = await connect();
     const before = await counts(client);
     for (const name of names.slice(4).reverse()) {
@@ -233,6 +266,10 @@ describe('going back', () => {
     for (const table of Object.keys(least))
       expect([table, after[table]]).toEqual([table, before[table]]);
     expect(Object.keys(after)).toEqual(Object.keys(before));
+
+    // and the four below, which take their tables with them
+    await expect(revertMigrations(target(), { to: 'none' })).resolves.toEqual([...names].reverse());
+    expect(await counts(client)).toEqual({});
     await client.end();
   }, 60_000);
 });

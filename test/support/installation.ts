@@ -1,6 +1,7 @@
 /** An installation for production as an operator lays it out: a configuration file, a secret, a database of its own. */
 import { randomBytes } from 'node:crypto';
 import { stringify } from 'yaml';
+import { runHere } from './command-here.js';
 import {
   type Finished,
   Program,
@@ -22,6 +23,8 @@ export interface Installation {
   /** Files and environment for a program of one's own. */
   readonly options: ProgramOptions;
   run(args: readonly string[], options?: ProgramOptions): Promise<Finished>;
+  /** The same in this process: a second cheaper, for what a command says and does. */
+  here(args: readonly string[], options?: ProgramOptions): Promise<Finished>;
   start(args: readonly string[], options?: ProgramOptions): Promise<Program>;
   serve(args?: readonly string[], options?: ProgramOptions): Promise<Served>;
   createUser(username: string, role: 'ADMIN' | 'OPERATOR' | 'VIEWER'): Promise<void>;
@@ -40,7 +43,7 @@ export function configFile(
     ...sections,
     database: {
       ...{ host, port, user, password, database },
-      ...{ fallback: 'refuse', connect_timeout: '2s', max_idle_connections: 2 },
+      ...{ fallback: 'refuse', connect_timeout: '10s', max_idle_connections: 2 },
       ...sections.database,
     },
     // Nobody listens there: an installation without etcd and Redis, which does not wait for them long.
@@ -65,16 +68,19 @@ export async function install(
   });
   const run: Installation['run'] = (args, options = {}) =>
     runProgram([...args, ...CONFIG], merged(options));
+  const here: Installation['here'] = (args, options = {}) =>
+    runHere([...args, ...CONFIG], merged(options));
   return {
     database,
     jwtSecret,
     options: { files },
     password,
     run,
+    here,
     start: (args, options = {}) => Program.start([...args, ...CONFIG], merged(options)),
     serve: (args = [], options = {}) => serve([...CONFIG, ...args], merged(options)),
     async createUser(username, role) {
-      const { code, stderr } = await run(['user', 'create', username, '--role', role], {
+      const { code, stderr } = await here(['user', 'create', username, '--role', role], {
         stdin: `${password}\n`,
       });
       if (code !== 0) throw new Error(`cannot create ${username}: ${stderr}`);

@@ -14,10 +14,14 @@ port 6379
 protected-mode yes
 requirepass $(cat "$secrets/redis-password")
 dir $redis_data
+# Its service throws away what it prints.
+logfile $redis_log
 dbfilename quantix.rdb
 # Sessions should survive a restart; nothing else here has to.
 save 60 1
 appendonly no
+# A disk that is full costs what a restart would have kept, and no sign-in.
+stop-writes-on-bgsave-error no
 maxmemory ${memory}mb
 maxmemory-policy noeviction
 END

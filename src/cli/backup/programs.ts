@@ -2,9 +2,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { rootCertificates } from 'node:tls';
 import { promisify } from 'node:util';
 import type { ConnectionOptions } from '../../data/connection.js';
 import { BackupError } from './failure.js';
@@ -64,10 +66,29 @@ export async function findPrograms(serverVersion: number, tools: string): Promis
   );
 }
 
-/** The environment of libpq, and nothing of ours: the password is never in the list of processes. */
-function environment(options: ConnectionOptions): Record<string, string> {
+/**
+ * Runs `work` with the environment of libpq, and nothing of ours: the password is never in the list of processes.
+ * Without a file of authorities libpq gets those that our own connections believe: of the system's it knows from version 16 on,
+ * and not for every mode.
+ */
+async function withLibpq<T>(
+  options: ConnectionOptions,
+  work: (environment: Record<string, string>) => Promise<T>,
+): Promise<T> {
   const { sslMode, sslCaFile } = options;
-  const checked = sslMode === 'verify-ca' || sslMode === 'verify-full';
+  if (sslCaFile || sslMode === 'disable' || sslMode === 'require')
+    return work(environment(options, sslCaFile ?? null));
+  const folder = await mkdtemp(join(tmpdir(), 'quantix-authorities-'));
+  try {
+    const file = join(folder, 'authorities.pem');
+    await writeFile(file, rootCertificates.join('\n'));
+    return await work(environment(options, file));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function environment(options: ConnectionOptions, authorities: string | null) {
   return {
     LC_ALL: 'C',
     PGHOST: options.host,
@@ -75,8 +96,8 @@ function environment(options: ConnectionOptions): Record<string, string> {
     PGUSER: options.user,
     PGPASSWORD: options.password ?? '',
     PGDATABASE: options.database,
-    PGSSLMODE: sslMode,
-    ...(sslCaFile ? { PGSSLROOTCERT: sslCaFile } : checked ? { PGSSLROOTCERT: 'system' } : {}),
+    PGSSLMODE: options.sslMode,
+    ...(authorities === null ? {} : { PGSSLROOTCERT: authorities }),
     PGCONNECT_TIMEOUT: String(Math.max(2, Math.ceil(options.connectTimeoutMs / 1000))),
     PGAPPNAME: 'qx-controlplane backup',
     PGOPTIONS: '-c statement_timeout=0 -c lock_timeout=60000',
@@ -111,18 +132,20 @@ export async function dump(
   file: string,
 ): Promise<Part> {
   const args = ['--format=custom', `--snapshot=${snapshot}`, '--no-password'];
-  const child = spawn(join(programs.folder, 'pg_dump'), args, {
-    env: environment(options),
-    stdio: ['ignore', 'pipe', 'pipe'],
+  return withLibpq(options, async (env) => {
+    const child = spawn(join(programs.folder, 'pg_dump'), args, {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const ended = ending(child, 'pg_dump');
+    try {
+      const part = await writeStream(file, child.stdout);
+      await ended;
+      return part;
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
-  const ended = ending(child, 'pg_dump');
-  try {
-    const part = await writeStream(file, child.stdout);
-    await ended;
-    return part;
-  } finally {
-    child.kill('SIGKILL');
-  }
 }
 
 /** Restores a dump into an empty database, all of it or nothing. Owner of everything is who connects; privileges are granted later. */
@@ -132,21 +155,23 @@ export async function undump(
   file: string,
 ): Promise<void> {
   const args = ['--single-transaction', '--exit-on-error', '--no-owner', '--no-privileges'];
-  const child = spawn(
-    join(programs.folder, 'pg_restore'),
-    // comments and the schema itself belong to whoever made the database
-    [...args, '--no-comments', '--no-password', `--dbname=${options.database}`],
-    { env: environment(options), stdio: ['pipe', 'ignore', 'pipe'] },
-  );
-  const ended = ending(child, 'pg_restore');
-  try {
-    // when it ends first, what it said is the better reason
-    const fed = pipeline(createReadStream(file), child.stdin).catch((error: unknown) => error);
-    await ended;
-    const failure = await fed;
-    // whoever has read all that it wants may close the pipe
-    if (failure && (failure as NodeJS.ErrnoException).code !== 'EPIPE') throw failure;
-  } finally {
-    child.kill('SIGKILL');
-  }
+  return withLibpq(options, async (env) => {
+    const child = spawn(
+      join(programs.folder, 'pg_restore'),
+      // comments and the schema itself belong to whoever made the database
+      [...args, '--no-comments', '--no-password', `--dbname=${options.database}`],
+      { env, stdio: ['pipe', 'ignore', 'pipe'] },
+    );
+    const ended = ending(child, 'pg_restore');
+    try {
+      // when it ends first, what it said is the better reason
+      const fed = pipeline(createReadStream(file), child.stdin).catch((error: unknown) => error);
+      await ended;
+      const failure = await fed;
+      // whoever has read all that it wants may close the pipe
+      if (failure && (failure as NodeJS.ErrnoException).code !== 'EPIPE') throw failure;
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
 }

@@ -4,7 +4,7 @@
 #
 # usage: unshare --mount --pid --fork --net --uts --kill-child=KILL boot.sh FOLDER OPENRC PROGRAM
 #   FOLDER   a kept folder: FOLDER/root has the files that are the machine's own, FOLDER/console what it says
-#   OPENRC   the unpacked packages of OpenRC
+#   OPENRC   the unpacked packages of OpenRC, and of what else Alpine has and nobody should have to install here
 #   PROGRAM  the program's folder, as it will be seen at /usr/lib/quantix-vdc
 set -eu
 folder=$1
@@ -23,22 +23,21 @@ mkdir -p "$root/proc" "$root/dev" "$root/run" "$root/tmp" "$root/usr" "$root/roo
 # may not lie on a layered file system, as folders of containers do; one in memory is gone with the machine.
 mount -t tmpfs -o mode=755 layers "$root/run"
 mkdir -p "$root/run/upper" "$root/run/work" "$root/run/openrc-layer"
-for part in bin sbin lib; do [ ! -d "$openrc/$part" ] || cp -a "$openrc/$part" "$root/run/openrc-layer/"; done
+for part in bin sbin lib usr/bin usr/sbin usr/lib; do
+  [ ! -d "$openrc/$part" ] || cp -a "$openrc/$part" "$root/run/openrc-layer/"
+done
 
-cp -a "$root/usr/." "$root/run/upper/"
+# What Alpine has from busybox comes from busybox; it has no su here.
+mkdir "$root/run/upper/bin"
+busybox --install -s "$root/run/upper/bin"
+(cd "$root/run/upper/bin" && rm -f start-stop-daemon busybox init)
+cp -a "$here/root/usr/." "$root/usr/." "$root/run/upper/"
 mount -t overlay usr -o "lowerdir=$root/run/openrc-layer:/usr,upperdir=$root/run/upper,workdir=$root/run/work" "$root/usr"
 ln -sfn /run "$root/var/run"
 for name in bin sbin lib; do ln -sfn "usr/$name" "$root/$name"; done
 [ ! -e /usr/lib64 ] || ln -sfn usr/lib64 "$root/lib64"
 mount -t tmpfs -o mode=755 run "$root/run"
 
-# What Alpine has from busybox comes from busybox; it has no su here.
-for applet in $(busybox --list); do
-  case $applet in
-    start-stop-daemon | busybox | su | init) ;;
-    *) ln -sf /usr/bin/busybox "$root/usr/bin/$applet" ;;
-  esac
-done
 cp "$(command -v busybox)" "$root/usr/bin/busybox.machine"
 mv -f "$root/usr/bin/busybox.machine" "$root/usr/bin/busybox"
 ln -sf /usr/bin/busybox "$root/usr/sbin/init"
@@ -49,12 +48,12 @@ mkdir -p "$root/usr/lib/quantix-vdc"
 mount --bind "$program" "$root/usr/lib/quantix-vdc"
 mount -o remount,bind,ro "$root/usr/lib/quantix-vdc"
 
-# The files that packages would have brought.
-cp -a "$here/root/." "$root/"
-[ -d "$root/etc/ssl" ] || cp -a /etc/ssl "$root/etc/"
-[ ! -d "$openrc/etc" ] || cp -an "$openrc/etc/rc.conf" "$root/etc/"
-: >"$root/etc/insserv.conf" # Debian's OpenRC asks for it
 if ! [ -e "$root/etc/passwd" ]; then
+  # The files that packages would have brought: once, because from then on the machine changes them.
+  cp -a "$here/root/etc/." "$root/etc/"
+  cp -a /etc/ssl "$root/etc/"
+  [ ! -d "$openrc/etc" ] || cp -an "$openrc/etc/rc.conf" "$root/etc/"
+  : >"$root/etc/insserv.conf" # Debian's OpenRC asks for it
   printf 'root:x:0:0:root:/root:/bin/sh\n' >"$root/etc/passwd"
   printf 'root:x:0:\ntty:x:5:\n' >"$root/etc/group"
   id=100

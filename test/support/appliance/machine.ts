@@ -19,7 +19,8 @@ import { until } from '../until.js';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const BOOT = fileURLToPath(new URL('./boot.sh', import.meta.url));
 const UNPACK = fileURLToPath(new URL('../services/apt-unpack.sh', import.meta.url));
-const OPENRC = join(ROOT, '.cache/openrc');
+const UNPACKED = ['openrc', 'librc1', 'libeinfo1', 'logrotate', 'libpopt0'];
+const OPENRC = join(ROOT, '.cache', UNPACKED.join('-'));
 /** As the machine itself sees the program. */
 const PROGRAM = '/usr/lib/quantix-vdc';
 /** /etc/inittab makes it, last of all. */
@@ -28,6 +29,15 @@ const NAMESPACES = ['--mount', '--pid', '--net', '--uts', '--root', '--wd'];
 /** The machine's own address beside the loopback ones: /etc/init.d/loopback gives it. */
 export const ADDRESS = '192.0.2.7';
 export const NAME = 'vdc-one';
+/** Those that come up at boot, as the guide adds them. */
+export const SERVICES = [
+  'postgresql',
+  'etcd',
+  'redis',
+  'quantix-firstboot',
+  'quantix-controlplane',
+  'nginx',
+] as const;
 
 const run = promisify(execFile);
 
@@ -38,6 +48,9 @@ export interface Ran {
 
 export class Machine {
   #init = 0;
+  /** How much had been said before this boot. */
+  #said = 0;
+  #ended: Promise<unknown> = Promise.resolve();
   #web: ChildProcess | undefined;
 
   private constructor(private readonly folder: KeptFolder) {}
@@ -45,14 +58,15 @@ export class Machine {
   /** Lays the files out; `default` are the services that come up at boot. */
   static async create(services: readonly string[]): Promise<Machine> {
     await Promise.all([POSTGRES, REDIS, ETCD, NGINX, BUSYBOX, OPENSSL].map(provide));
-    await run('sh', [UNPACK, OPENRC, 'openrc', 'librc1', 'libeinfo1']);
+    await run('sh', [UNPACK, OPENRC, ...UNPACKED]);
     const folder = await KeptFolder.create('SIGKILL');
     const machine = new Machine(folder);
     await run('sh', [join(ROOT, 'openrc/install.sh')], {
       env: { ...process.env, DESTDIR: machine.path(''), PROGRAM },
     });
     // Fewer than on a real machine: a container may not give its own processes more than it has.
-    await appendFile(machine.path('/etc/conf.d/quantix-controlplane'), 'open_files="4096"\n');
+    const settings = 'open_files="4096"\nrespawn_delay="1"\n';
+    await appendFile(machine.path('/etc/conf.d/quantix-controlplane'), settings);
     const levels = { boot: ['localmount', 'loopback'], default: services };
     for (const [level, names] of Object.entries(levels)) {
       await mkdir(machine.path(`/etc/runlevels/${level}`), { recursive: true });
@@ -71,9 +85,9 @@ export class Machine {
     return readFileSync(this.path(file), 'utf8');
   }
 
-  /** Everything that the boot has said. */
+  /** Everything that the last boot has said. */
   get log(): string {
-    return readFileSync(join(this.folder.path, 'log'), 'utf8');
+    return readFileSync(join(this.folder.path, 'log'), 'utf8').slice(this.#said);
   }
 
   /** What was written to the console alone. */
@@ -86,6 +100,8 @@ export class Machine {
     rmSync(this.path(BOOTED), { force: true });
     writeFileSync(join(this.folder.path, 'console'), '', { flag: 'a' });
     const log = openSync(join(this.folder.path, 'log'), 'a');
+    this.#said = 0;
+    this.#said = this.log.length;
     const unshare = [
       ...['--mount', '--pid', '--fork', '--net', '--uts', '--kill-child=KILL'],
       ...['sh', BOOT, this.folder.path, OPENRC, ROOT],
@@ -95,7 +111,7 @@ export class Machine {
     child.unref();
     this.folder.tell(`run ${child.pid}`);
     let ended = false;
-    child.once('exit', () => {
+    this.#ended = once(child, 'exit').then(() => {
       ended = true;
       this.folder.tell('gone');
     });
@@ -110,6 +126,12 @@ export class Machine {
     if (ended)
       throw new Error(`the machine did not boot, which takes root and namespaces:\n${this.log}`);
     this.#init = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8'));
+  }
+
+  /** Everything that runs is gone at once; what is on its disk stays, and it can be booted again. */
+  async powerCut(): Promise<void> {
+    process.kill(this.#init, 'SIGKILL');
+    await this.#ended;
   }
 
   /** A command line, as root at the machine. Output and errors come together. */
