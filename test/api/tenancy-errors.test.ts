@@ -35,6 +35,8 @@ const newVolume = (changes: object) => ({
   ...changes,
 });
 
+let names = 0;
+
 /** By what is in the way. */
 const SITUATIONS: Readonly<Record<string, Situation>> = {
   'who holds an address of a shared network': {
@@ -120,9 +122,10 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
     mutation: 'createVolume',
     async input() {
       const holder = `${MARK}-operator: volume.create`;
-      const lock = `volume/${secret.sharedPool.uuid}/a-new-one`;
+      const name = `wanted-by-both-${++names}`;
+      const lock = `volume/${secret.sharedPool.uuid}/${name}`;
       await world.app.services.coordination.lock(lock, { holder, waitMs: 0 });
-      return newVolume({ sizeGib: 1 });
+      return newVolume({ name, sizeGib: 1 });
     },
     tells: ['BusyError.operation', 'BusyError.message'],
   },
@@ -233,4 +236,46 @@ it.each([
   expect(answer.errors).toEqual([]);
   expect(answer.data?.[field]).toEqual(expect.any(Object));
   expect(secret.leaksIn([answer.data, answer.errors], { id })).toEqual([]);
+});
+
+it('what an administrator was told is not told by the audit to members of the project that it was about', async () => {
+  const about: string[] = [];
+  for (const { mutation, input, tells } of Object.values(SITUATIONS)) {
+    if (tells.length === 0) continue;
+    const given = (await input()) as { id?: string; virtualMachineId?: string };
+    expect((await mutate(secret.admin, mutation, { ...given })).__typename).toMatch(/Error$/);
+    about.push(given.id ?? given.virtualMachineId ?? '');
+  }
+  const query = `{ auditEntries(first: 100, filter: { status: { eq: FAILED } }) { nodes { resourceId details } } }`;
+  const entries = async (client: Client) => {
+    const { data, errors } = await client.answer<{ auditEntries: { nodes: Entry[] } }, unknown>(
+      query,
+    );
+    expect(errors).toEqual([]);
+    return data?.auditEntries.nodes ?? [];
+  };
+  interface Entry {
+    readonly resourceId: string | null;
+    readonly details: { readonly error?: { readonly code: string; readonly message?: string } };
+  }
+  const [all, some] = [await entries(secret.admin), await entries(secret.member)];
+  expect(JSON.stringify(all)).toContain(MARK);
+  expect(secret.leaksIn(some, { given: ADDRESS })).toEqual([]);
+  // They do hear that it was refused, and as what; of their own calls, in the words that were theirs.
+  const machine = about[0];
+  const of = (list: Entry[]) => list.filter(({ resourceId }) => resourceId === machine);
+  expect(of(all)).toMatchObject([
+    { details: { error: { message: expect.stringContaining(MARK) } } },
+  ]);
+  expect(of(some)).toEqual([
+    { resourceId: machine, details: { error: { code: 'ADDRESS_IN_USE' } } },
+  ]);
+  await mutate(secret.member, 'attachNetworkInterface', {
+    virtualMachineId: machine,
+    nic: { name: 'eth1', networkId: secret.sharedNetwork.id, ipAddresses: [ADDRESS] },
+  });
+  expect(of(await entries(secret.member))).toHaveLength(2);
+  expect(
+    of(await entries(secret.member)).map(({ details }) => details.error?.message),
+  ).toContainEqual(expect.stringContaining('another project'));
 });
