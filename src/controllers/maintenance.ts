@@ -1,4 +1,5 @@
 /** Empties nodes that are DRAINING: plans, begins as many migrations as may run at once, and takes a node out of service when nothing is left. */
+import { systemViewer } from '../core/authz.js';
 import { execute } from '../core/execute.js';
 import { finishDraining } from '../modules/node/system-commands.js';
 import { evacuateVirtualMachine } from '../modules/virtual-machine/evacuate-command.js';
@@ -23,7 +24,7 @@ export const maintenance: Controller = {
       take: 100,
     });
     await inTurn(nodes, stillLeading, async ({ id: nodeId }) => {
-      const plan = await readEvacuation(db, nodeId, services);
+      const plan = await readEvacuation(db, nodeId, services, systemViewer('maintenance'));
       const begin = (steps: typeof plan, most: number) =>
         inTurn(
           steps.filter((step) => step.state === 'MOVES').slice(0, most),

@@ -95,7 +95,7 @@ async function transactLocked<R extends object, V>(
     } catch (error) {
       const waitedFor = error instanceof LockBusyError ? locks.get(error.resource) : undefined;
       if (!waitedFor) throw error;
-      waitedFor.error = busy(error as LockBusyError);
+      waitedFor.error = busy(error as LockBusyError, command, viewer);
       waitedFor.barred = true;
       if (mode === 'ATOMIC') throw new Refused();
     }

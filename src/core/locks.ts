@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { type Lock, LockBusyError } from '../coordination/coordination.js';
 import { BusyError } from '../errors.js';
+import { isEverywhere, type Viewer } from './authz.js';
 import type { Command } from './command.js';
 import type { Call } from './context.js';
 import type { Entity } from './entity.js';
@@ -35,7 +36,7 @@ export async function withLocks<I extends z.ZodType, R extends object, V, T>(
   try {
     return await holding(locksOf(command, input), holder, call, work);
   } catch (error) {
-    throw error instanceof LockBusyError ? busy(error) : error;
+    throw error instanceof LockBusyError ? busy(error, command, viewer) : error;
   }
 }
 
@@ -63,8 +64,17 @@ export async function holding<T>(
   }
 }
 
-/** What a lock that is not to be had is to the caller. */
-export function busy({ holder, since }: LockBusyError): BusyError {
-  const message = `Another operation is at work on it (${holder}). Try again in a moment.`;
-  return new BusyError(message, { operation: holder, since });
+/**
+ * What a lock that is not to be had is to the caller. Whoever works on an object that the caller sees may be named; who claims the
+ * same name may be of another project, and only what is being done is said.
+ */
+export function busy(
+  { holder, since }: LockBusyError,
+  command: Pick<Command, 'lock'>,
+  viewer: Viewer,
+): BusyError {
+  const named = command.lock === undefined || isEverywhere(viewer);
+  const operation = named ? holder : holder.slice(holder.lastIndexOf(' ') + 1);
+  const message = `Another operation is at work on it (${operation}). Try again in a moment.`;
+  return new BusyError(message, { operation, since });
 }

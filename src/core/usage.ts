@@ -23,7 +23,8 @@ async function usageOf(tx: Tx, entity: Entity, viewer: Viewer, where: object): P
     take: NAMED,
   });
   // What is in the bin still uses what it refers to, and is on no list where its user would look for it.
-  const names = rows.map((row) => `${row[label]}${bin && row[bin.column] ? IN_THE_BIN : ''}`);
+  const named = rows.filter((row) => row[label]); // a rule may have no words
+  const names = named.map((row) => `${row[label]}${bin && row[bin.column] ? IN_THE_BIN : ''}`);
   return [{ type: entity.type, count, names }];
 }
 

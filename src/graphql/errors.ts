@@ -213,7 +213,7 @@ errorType(BusyError, 'Somebody else is working on the object.', (t) => ({
   }),
   operation: t.string({
     nullable: true,
-    description: 'What is being done.',
+    description: 'What is being done, and by whom where you may know that.',
     resolve: ({ error: e }) => e.operation,
   }),
   since: t.field({

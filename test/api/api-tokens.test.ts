@@ -203,6 +203,40 @@ describe('a refusal', () => {
     expect(await start(blind)).toMatchObject({ __typename: 'NotFoundError' });
   });
 
+  it('names the projects that its owner has left to administrators alone, and is good for none of them', async () => {
+    const { seed } = world;
+    const [kept, left] = [await seed.project(), await seed.project()];
+    const roles = { [kept.uuid]: 'OPERATOR', [left.uuid]: 'OPERATOR' } as const;
+    const user = await seed.user('OPERATOR', { projects: roles });
+    const both = await seed.apiToken(user, { projectIds: [kept.uuid, left.uuid] });
+    const one = await seed.apiToken(user, { projectIds: [left.uuid] });
+    const admin = await world.signIn((await seed.user('ADMIN')).name);
+    const named = async (client: Client) => {
+      const query =
+        'query($a: ID!, $b: ID!) { both: apiToken(id: $a) { projectIds } one: apiToken(id: $b) { projectIds } }';
+      const { data } = await client.answer<{ both: Ids; one: Ids }, unknown>(query, {
+        a: both.id,
+        b: one.id,
+      });
+      return [data?.both.projectIds, data?.one.projectIds];
+    };
+    type Ids = { projectIds: string[] | null };
+    const [all, some] = [
+      [[kept.id, left.id], [left.id]],
+      [[kept.id], []],
+    ];
+    const [own, script] = [await world.signIn(user.name), world.withToken(both.token)];
+    for (const client of [own, script, admin]) expect(await named(client)).toEqual(all);
+    await mutate(admin, 'removeProjectMember', { projectId: left.id, userId: user.id });
+    for (const client of [own, script]) expect(await named(client)).toEqual(some);
+    expect(await named(admin)).toEqual(all);
+    const machine = await seed.vm(left);
+    const { data } = await script.answer('query($id: ID!) { node(id: $id) { id } }', {
+      id: machine.id,
+    });
+    expect(data).toEqual({ node: null });
+  });
+
   it('keeps a token of some projects from writing what has no project', async () => {
     const admin = await world.seed.user('ADMIN');
     const token = await world.seed.apiToken(admin, { projectIds: [project.uuid] });

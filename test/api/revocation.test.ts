@@ -1,5 +1,6 @@
 /** Rights that are taken end what runs with them, on both transports: nothing is pushed afterwards, and the subscriber hears why. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { encodeGlobalId } from '../../src/ids.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { type Followed, type Follower, follower, type Transport } from '../support/follow.js';
@@ -96,13 +97,19 @@ async function begin(follower: Follower, who: Subscriber, fields: readonly strin
   return begun;
 }
 
+/** Told of at once: whoever was not is asked again about every five seconds, which would be too late. */
+const AT_ONCE_MS = 3_000;
+
 /** What is left to read: the reason and the end, and nothing of what happened. */
 async function restOf(begun: readonly [string, Followed][]) {
+  const since = performance.now();
   const rest = begun.map(async ([field, stream]) => {
     const [last, end] = [await stream.next(), await stream.next()];
     return [field, last?.data, last?.errors?.map(({ extensions }) => extensions), end];
   });
-  return Promise.all(rest);
+  const read = await Promise.all(rest);
+  expect(performance.now() - since).toBeLessThan(AT_ONCE_MS);
+  return read;
 }
 const told = (code: string, retryable: boolean, fields: readonly string[] = ALL) =>
   fields.map((field) => [field, undefined, [{ code, retryable }], null]);
@@ -160,6 +167,36 @@ it.each(ENDED)('all subscriptions end, with the reason, when %s', async (_, kind
     line.hangUp();
   }
 });
+
+/** Of an agent, who sees nothing and may listen all the same. */
+const AGENT_ENDED: readonly [string, string, (node: Made, token: string) => object][] = [
+  ['its token is revoked', 'revokeApiToken', (_, id) => ({ id })],
+  ['another token takes its place', 'issueAgentToken', ({ id }) => ({ nodeId: id, name: 'second', revokeOthers: true })],
+  ['its node is decommissioned', 'decommissionHypervisorNode', ({ id }) => ({ id, expectedVersion: 1 })],
+  ['its node is deleted', 'deleteHypervisorNode', ({ id }) => ({ id, expectedVersion: 1 })],
+]; // biome-ignore format: a table
+
+it.each(AGENT_ENDED)(
+  'what an agent follows ends, with the reason, when %s',
+  async (_, mutation, input) => {
+    const node = await world.seed.node(stage.cluster);
+    const client = world.withToken(await world.seed.agentToken(node));
+    const { id } = await world.data.db.apiToken.findFirstOrThrow({ where: { nodeId: node.uuid } });
+    const open = lines(client);
+    const begun: Followed[] = [];
+    const before = await openNow();
+    for (const line of open) begun.push(await line.follow(STREAMS.changes?.query ?? '', {}));
+    await until('both run', async () => (await openNow()) === before + open.length);
+    await by(mutation, () => input(node, encodeGlobalId('ApiToken', id)))({} as never);
+    expect(await restOf(begun.map((stream) => ['changes', stream]))).toEqual([
+      ...told('SUBSCRIPTION_REVOKED', false, ['changes', 'changes']),
+    ]);
+    for (const line of open) {
+      if (line.closed) expect(await line.closed).toMatchObject({ code: 4403 });
+      line.hangUp();
+    }
+  },
+);
 
 it.each(NARROWED)('all subscriptions are to begin anew when %s', async (_, kind, revoke) => {
   await report(1);

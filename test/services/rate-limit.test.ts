@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { networkOf } from '../../src/core/client-network.js';
 import type { Data } from '../../src/data/client.js';
+import { PAIR } from '../../src/modules/user/rules.js';
 import { openSocket } from '../e2e/socket-client.js';
 import { createTestApp, openTestData, type TestApp } from '../support/app.js';
 import { redisOptions } from '../support/redis-config.js';
@@ -196,6 +197,54 @@ it('operations over a WebSocket count as requests do', async () => {
   const refused = openSocket(urls[0] ?? '', { token, headers });
   expect(await refused.closed).toMatchObject({ code: 4429 });
   await socket.client.dispose();
+});
+
+describe('attempts to sign in', () => {
+  /** So many with this password, in one request: what became of each. */
+  async function attempt(
+    name: string,
+    password: string,
+    times: number,
+    at: string,
+    instance: number,
+  ) {
+    const input = `{ username: ${JSON.stringify(name)}, password: ${JSON.stringify(password)} }`;
+    const tries = Array.from(
+      { length: times },
+      (_, i) => `a${i}: login(input: ${input}) { __typename }`,
+    );
+    const { body } = await ask(at, null, instance, `mutation { ${tries.join(' ')} }`);
+    const answers = Object.values(body.data ?? {}) as { __typename: string }[];
+    expect(answers).toHaveLength(times);
+    return answers.map(({ __typename }) => __typename);
+  }
+  const [wrong, slowed, right] = [
+    'InvalidCredentialsError',
+    'TooManyAttemptsError',
+    'LoginPayload',
+  ];
+
+  it('that failed on one instance slow down those on the other', async () => {
+    const { name } = await app().seed.user('VIEWER');
+    const address = freshAddress();
+    expect(await attempt(name, 'a wrong one', PAIR.free, address, 0)).toEqual(
+      Array(PAIR.free).fill(wrong),
+    );
+    // As many as the other would let through if it had counted from nothing.
+    expect(await attempt(name, 'a wrong one', PAIR.free + 1, address, 1)).toContain(slowed);
+  });
+
+  it('are free anew on all instances when one of them succeeded, and those of strangers do not count', async () => {
+    const { name } = await app().seed.user('VIEWER');
+    const { password } = app().seed;
+    const [home, elsewhere] = [freshAddress(), freshAddress()];
+    await attempt(name, 'a wrong one', PAIR.free - 1, home, 0);
+    expect(await attempt(name, password, 1, home, 1)).toEqual([right]);
+    expect(await attempt(name, 'a wrong one', PAIR.free, home, 0)).not.toContain(slowed);
+    expect(await attempt(name, password, 1, home, 1)).toEqual([right]);
+    expect(await attempt(name, 'a wrong one', 2 * PAIR.free, elsewhere, 0)).toContain(slowed);
+    expect(await attempt(name, password, 1, home, 1)).toEqual([right]);
+  });
 });
 
 it('without Redis each instance counts for itself, and no request fails', async () => {

@@ -1,5 +1,6 @@
 /** Which node does a job about storage: one whose agent is there and reaches every pool, the least busy first. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemViewer } from '../../src/core/authz.js';
 import { pickExecutor } from '../../src/modules/storage/executor.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Made } from '../support/seed.js';
@@ -19,7 +20,7 @@ beforeEach(async () => {
 const pick = (pools: readonly Made[], preferred?: Made) =>
   world.data.transaction((tx) =>
     pickExecutor(
-      tx,
+      { tx, viewer: systemViewer('test') },
       pools.map(({ uuid }) => uuid),
       preferred?.uuid,
     ),

@@ -1,5 +1,7 @@
 /** The audit log in the API. */
+import { isConfined, isEverywhere, type Viewer } from '../../core/authz.js';
 import { entityCalled, mayRead } from '../../core/entity.js';
+import type { AuditEntry } from '../../gen/client/client.js';
 import { builder } from '../../graphql/builder.js';
 import { relationList, relationOne, rootList } from '../../graphql/connection.js';
 import { rootOne } from '../../graphql/fields.js';
@@ -12,6 +14,21 @@ import {
   AuditStatusEnum,
   auditEntries,
 } from './queries.js';
+
+/**
+ * The words of a refusal were for the caller, and may name what the other readers of the entry do not see: an administrator is told who
+ * of another project holds an address. A token for some projects is not told either what its owner was told with all of them.
+ */
+function toldTo(
+  viewer: Viewer | null,
+  { details, userId }: Pick<AuditEntry, 'details' | 'userId'>,
+): AuditEntry['details'] {
+  const { error, ...rest } = (details ?? {}) as { error?: { message?: string } };
+  if (error?.message === undefined || !viewer || isEverywhere(viewer)) return details;
+  if (userId !== null && userId === viewer.userId && !isConfined(viewer)) return details;
+  const { message: _, ...kept } = error;
+  return { ...rest, error: kept };
+}
 
 export const AuditEntryRef = builder.prismaNode('AuditEntry', {
   id: { field: 'id' },
@@ -36,10 +53,12 @@ export const AuditEntryRef = builder.prismaNode('AuditEntry', {
       select: { projectId: true },
       resolve: (entry) => looseId('Project', entry.projectId),
     }),
-    details: t.expose('details', {
+    details: t.field({
       type: 'JSON',
       description:
-        'What changed, as values before and after, or why it was refused. Secrets are replaced.',
+        'What changed, as values before and after, or why it was refused: to whoever was refused and to administrators in words, to others by its code. Secrets are replaced.',
+      select: { details: true, userId: true },
+      resolve: (entry, _args, { viewer }) => toldTo(viewer, entry),
     }),
     username: t.exposeString('username', { description: 'Who did it, by the name at that time.' }),
     user: relationOne(

@@ -102,7 +102,7 @@ export const registerImage = defineCommand({
         resourceName: after.name,
         projectId,
         imageId: after.id,
-        nodeId: await pickExecutor(tx, [poolId]),
+        nodeId: await pickExecutor(context, [poolId]),
       },
       services.config.tasks.jobTimeoutMs,
     );

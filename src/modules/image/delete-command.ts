@@ -54,7 +54,7 @@ export const deleteImage = defineCommand({
         resourceName: before.name,
         projectId: before.projectId,
         imageId: id,
-        nodeId: await pickExecutor(tx, [before.poolId]),
+        nodeId: await pickExecutor(context, [before.poolId]),
       },
       services.config.tasks.timeoutMs,
     );

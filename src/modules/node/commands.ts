@@ -24,6 +24,7 @@ import {
 } from '../../errors.js';
 import type { Node } from '../../gen/client/client.js';
 import { ClusterEntity } from '../cluster/queries.js';
+import { endAgentTokens } from './agent-tokens.js';
 import { leavePools, refuseWhileUsed } from './leaving.js';
 import { NodeEntity } from './queries.js';
 
@@ -117,12 +118,7 @@ export const issueAgentToken = defineCommand({
     if (node?.intent === 'DECOMMISSIONED')
       throw new InvalidStateError('Issuing a token', node.intent, []);
     const token = newToken('agent');
-    const revoked = revokeOthers
-      ? await tx.apiToken.updateMany({
-          where: { nodeId, revokedAt: null },
-          data: { revokedAt: now },
-        })
-      : { count: 0 };
+    const ended = revokeOthers ? await endAgentTokens(tx, nodeId, now) : [];
     const after = await tx.apiToken.create({
       data: {
         id: newId(),
@@ -136,9 +132,9 @@ export const issueAgentToken = defineCommand({
     });
     const { tokenHash: _, ...shown } = after;
     return {
-      result: { nodeId, token: null as string | null, revoked: revoked.count },
+      result: { nodeId, token: null as string | null, revoked: ended.length },
       once: { token },
-      changed: [{ type: 'ApiToken', id: after.id, before: null, after: shown }],
+      changed: [{ type: 'ApiToken', id: after.id, before: null, after: shown }, ...ended],
     };
   },
 });

@@ -5,6 +5,7 @@ import { idOf, version } from '../../core/input.js';
 import { readForEdit, updateVersioned } from '../../core/versioned.js';
 import { InUseError } from '../../errors.js';
 import type { Node } from '../../gen/client/client.js';
+import { endAgentTokens } from './agent-tokens.js';
 import { lockAndSeeEmpty } from './drain.js';
 import { refuseWhileUsed } from './leaving.js';
 import { NodeEntity } from './queries.js';
@@ -25,10 +26,7 @@ export const decommissionHypervisorNode = defineCommand({
     if (before.intent === 'DECOMMISSIONED') return { result, changed: [] };
     await refuseWhileUsed(tx, viewer, id);
     const after = await updateVersioned(tx, NodeEntity, before, { intent: 'DECOMMISSIONED' });
-    await tx.apiToken.updateMany({
-      where: { nodeId: id, revokedAt: null },
-      data: { revokedAt: now },
-    });
-    return { result, changed: [{ type: resourceType, id, before, after }] };
+    const ended = await endAgentTokens(tx, id, now);
+    return { result, changed: [{ type: resourceType, id, before, after }, ...ended] };
   },
 });

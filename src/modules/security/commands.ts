@@ -7,7 +7,7 @@ import { type Change, defineCommand, type RunContext } from '../../core/command.
 import { requireVisible } from '../../core/entity.js';
 import { description, idOf, name, optional, present, version } from '../../core/input.js';
 import { nameLock } from '../../core/locks.js';
-import { IN_THE_BIN } from '../../core/usage.js';
+import { usesOf } from '../../core/usage.js';
 import {
   deleteVersioned,
   raiseVersion,
@@ -77,14 +77,17 @@ export const deleteSecurityGroup = defineCommand({
   subject,
   input: z.object({ id: idOf('SecurityGroup'), expectedVersion: version }),
   errors: [InUseError],
-  async run({ tx }, { id, expectedVersion }) {
+  async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<SecurityGroup>(tx, SecurityGroupEntity, id, expectedVersion);
     if (before.isDefault) {
       throw new InUseError(resourceType, [
         { type: 'Project', count: 1, names: ['as its default group'] },
       ]);
     }
-    const usedBy = await usesOf(tx, id);
+    const usedBy = await usesOf(tx, viewer, {
+      VirtualMachine: { securityGroups: { some: { securityGroupId: id } } },
+      SecurityRule: { remoteGroupId: id, securityGroupId: { not: id } },
+    });
     if (usedBy.length > 0) throw new InUseError(resourceType, usedBy);
     await deleteVersioned(tx, SecurityGroupEntity, before); // its rules go with it
     return {
@@ -93,28 +96,6 @@ export const deleteSecurityGroup = defineCommand({
     };
   },
 });
-
-async function usesOf(tx: Tx, securityGroupId: string) {
-  const machines = await tx.vmSecurityGroup.findMany({
-    where: { securityGroupId },
-    select: { virtualMachine: { select: { name: true, deletedAt: true } } },
-    take: 5,
-  });
-  const count = await tx.vmSecurityGroup.count({ where: { securityGroupId } });
-  const references = await tx.securityRule.count({
-    where: { remoteGroupId: securityGroupId, securityGroupId: { not: securityGroupId } },
-  });
-  return [
-    {
-      type: 'VirtualMachine',
-      count,
-      names: machines.map(
-        ({ virtualMachine: vm }) => `${vm.name}${vm.deletedAt ? IN_THE_BIN : ''}`,
-      ),
-    },
-    { type: 'SecurityRule', count: references, names: [] },
-  ].filter((use) => use.count > 0);
-}
 
 // ---------------------------------------------------------------- rules
 

@@ -78,12 +78,12 @@ export const deleteVolume = defineCommand({
 
 /** Null: no node can delete the content, and it is to go without that. */
 async function executorFor(
-  { tx }: RunContext,
+  context: RunContext,
   { poolId }: Volume,
   force: boolean,
 ): Promise<string | null> {
   try {
-    return await pickExecutor(tx, [poolId]);
+    return await pickExecutor(context, [poolId]);
   } catch (error) {
     if (force && error instanceof NoSuitableNodeError) return null;
     throw error;

@@ -84,14 +84,15 @@ export const growVolume = defineCommand({
 });
 
 /** Its machine is locked first, as a report does it, and must have no other task: of a running one, its own node has to do it. */
-async function executorFor({ tx }: RunContext, volume: Volume): Promise<string> {
+async function executorFor(context: RunContext, volume: Volume): Promise<string> {
+  const { tx } = context;
   const pools = [volume.poolId];
   const { attachedVmId } = volume;
-  if (attachedVmId === null) return pickExecutor(tx, pools);
+  if (attachedVmId === null) return pickExecutor(context, pools);
   await lockMachine({ tx }, { virtualMachineId: attachedVmId });
   const vm = await tx.virtualMachine.findUniqueOrThrow({ where: { id: attachedVmId } });
   await requireIdle(tx, { virtualMachineId: vm.id }, vm.name);
   return vm.capacityClaimed && vm.nodeId
-    ? requireExecutor(tx, pools, vm.nodeId)
-    : pickExecutor(tx, pools, vm.nodeId);
+    ? requireExecutor(context, pools, vm.nodeId)
+    : pickExecutor(context, pools, vm.nodeId);
 }

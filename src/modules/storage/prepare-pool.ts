@@ -19,7 +19,7 @@ export async function beginPreparation(context: RunContext, pool: StoragePool): 
     resourceName: pool.name,
     projectId: pool.projectId,
     poolId: pool.id,
-    nodeId: await pickExecutor(context.tx, [pool.id]),
+    nodeId: await pickExecutor(context, [pool.id]),
   } as const;
   return beginJob(context, subject, context.services.config.tasks.timeoutMs);
 }

@@ -64,7 +64,7 @@ async function begin(context: RunContext, wanted: NewVolume): Promise<Outcome<Vo
     resourceName: volume.name,
     projectId: volume.projectId,
     volumeId: volume.id,
-    nodeId: await pickExecutor(context.tx, poolIds),
+    nodeId: await pickExecutor(context, poolIds),
     details: { poolIds: [...new Set(poolIds)] } satisfies CreateDetails,
   } as const;
   const timeoutMs = wanted.origin ? config.tasks.jobTimeoutMs : config.tasks.timeoutMs;

@@ -12,6 +12,7 @@ import { hashToken, newToken, prefixOfToken } from '../../core/tokens.js';
 import type { Tx } from '../../data/client.js';
 import { AlreadyExistsError, EnrolmentRefusedError, InvalidStateError } from '../../errors.js';
 import type { EnrolmentToken, Node } from '../../gen/client/client.js';
+import { endAgentTokens } from '../node/agent-tokens.js';
 import { shown } from './enrolment-commands.js';
 import { stateOf } from './rules.js';
 
@@ -42,9 +43,10 @@ export const enrolHypervisorNode = defineCommand({
     const known = await tx.enrolment.findUnique({ where, include: { node: true } });
     const changed: Change[] = [];
     let node: Node;
+    let ended: Change[] = [];
     if (known) {
       node = known.node;
-      await endTokens(tx, node, now);
+      ended = await endTokens(tx, node, now);
     } else {
       const used = await consume(tx, enrolment.id, now);
       const { clusterId } = enrolment;
@@ -69,7 +71,7 @@ export const enrolHypervisorNode = defineCommand({
         createdAt: now,
       },
     });
-    changed.push({ type: 'ApiToken', id: made.id, before: null, after: made });
+    changed.push({ type: 'ApiToken', id: made.id, before: null, after: made }, ...ended);
     return {
       result: { nodeId: node.id, token: null as string | null },
       once: { token },
@@ -105,9 +107,9 @@ async function consume(tx: Tx, id: string, now: Date): Promise<EnrolmentToken> {
 }
 
 /** Throws InvalidStateError for a node that is out of service for ever: its tokens are to stay ended. */
-async function endTokens(tx: Tx, { id: nodeId }: Node, now: Date): Promise<void> {
+async function endTokens(tx: Tx, { id: nodeId }: Node, now: Date): Promise<Change[]> {
   const [node] = await tx.$queryRaw<{ intent: string }[]>`
     SELECT intent::text FROM nodes WHERE id = ${nodeId}::uuid FOR NO KEY UPDATE`;
   if (node?.intent === 'DECOMMISSIONED') throw new InvalidStateError('Enrolling', node.intent, []);
-  await tx.apiToken.updateMany({ where: { nodeId, revokedAt: null }, data: { revokedAt: now } });
+  return endAgentTokens(tx, nodeId, now);
 }

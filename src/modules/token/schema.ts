@@ -1,4 +1,5 @@
 /** Tokens of scripts and agents in the API. */
+import { isWithin } from '../../core/authz.js';
 import { builder } from '../../graphql/builder.js';
 import { relationOne, rootList } from '../../graphql/connection.js';
 import { rootOne, target } from '../../graphql/fields.js';
@@ -38,10 +39,15 @@ const ApiTokenRef = builder.prismaNode('ApiToken', {
     projectIds: t.field({
       type: ['ID'],
       nullable: true,
-      description: 'The projects that it is for; null: all of its owner.',
+      description:
+        'The projects that it is for, of those that you see: whoever has left them all reads an empty list. Null: all of its owner.',
       select: { projectIds: true },
-      resolve: ({ projectIds }) =>
-        projectIds.length === 0 ? null : projectIds.map((id) => encodeGlobalId('Project', id)),
+      resolve: ({ projectIds }, _args, { viewer }) =>
+        projectIds.length === 0
+          ? null
+          : projectIds
+              .filter((id) => viewer !== null && isWithin(viewer, id))
+              .map((id) => encodeGlobalId('Project', id)),
     }),
     state: t.field({
       type: TokenStateEnum,

@@ -44,7 +44,7 @@ export const attachVolume = defineCommand({
     for (const { after } of attached) await requireNotCopied(tx, after);
     if (before.nodeId && !isOff(before)) {
       const { nodeId } = before;
-      const pools = await poolsOf(tx, virtualMachineId);
+      const pools = await poolsOf(context, virtualMachineId);
       if (pools.some((pool) => pool.nodeIds.length > 0 && !pool.nodeIds.includes(nodeId))) {
         const settings = placementSettings(services);
         throw new NoSuitableNodeError([await shortfall(tx, nodeId, NO_CAPACITY, settings, pools)]);

@@ -25,15 +25,13 @@ const blocks = (step: Step): boolean => step.holds && step.state === 'BLOCKED';
 /** The plan as the viewer may see it: of other people's machines only how many there are. */
 async function readProgress(context: GraphQLContext, nodeId: string): Promise<Progress> {
   const { services, viewer } = context;
+  if (!viewer) return { steps: [], remaining: 0 };
   const { db } = services.data;
-  const plan = await readEvacuation(db, nodeId, services);
+  const plan = await readEvacuation(db, nodeId, services, viewer);
   const ids = plan.map((step) => step.virtualMachineId);
   const visible = await db.virtualMachine.findMany({
     where: {
-      AND: [
-        { id: { in: ids } },
-        viewer ? VirtualMachineEntity.visibility.where(viewer) : { id: { in: [] } },
-      ],
+      AND: [{ id: { in: ids } }, VirtualMachineEntity.visibility.where(viewer)],
     },
     select: { id: true },
   });

@@ -1,8 +1,10 @@
 /** The plan for emptying a node, made from the rows as they are: for its field, for the query, and for the controller that does it. */
+import type { Viewer } from '../../core/authz.js';
 import type { Services } from '../../core/context.js';
 import type { Db, Tx } from '../../data/client.js';
 import type { Prisma } from '../../gen/client/client.js';
 import { capacityOf } from '../node/rules.js';
+import { calledPool } from '../storage/pool-names.js';
 import { UNFINISHED } from '../task/rules.js';
 import { type Leaver, planEvacuation, type Shelter, type Step } from './evacuation-rules.js';
 import { placementSettings } from './place-vm.js';
@@ -29,15 +31,18 @@ function withWork(nodeId: string, since: Date) {
       },
       orderBy: { createdAt: 'desc' },
     },
-    volumes: { select: { pool: { select: { name: true, assignedNodeIds: true } } } },
+    volumes: {
+      select: { pool: { select: { name: true, projectId: true, assignedNodeIds: true } } },
+    },
   } satisfies Prisma.VirtualMachineInclude;
 }
 
-/** A step for each machine on the node or on its way there; none when there is no such node. */
+/** A step for each machine on the node or on its way there; none when there is no such node. `viewer`: to whom the reasons are told. */
 export async function readEvacuation(
   db: Db | Tx,
   nodeId: string,
   { config, clock, log, secrets }: Pick<Services, 'config' | 'clock' | 'log' | 'secrets'>,
+  viewer: Viewer,
 ): Promise<Step[]> {
   const source = await db.node.findUnique({ where: { id: nodeId } });
   if (!source) return [];
@@ -49,14 +54,14 @@ export async function readEvacuation(
     include: withWork(nodeId, new Date(clock.now().getTime() - pause)),
   });
   if (rows.length === 0) return [];
-  const leavers = rows.map((row) => leaverOf(row, pause));
+  const leavers = rows.map((row) => leaverOf(row, pause, viewer));
   const shelters = await readShelters(db, nodeId, leavers);
   const reports = source.phase === 'READY';
   const settings = placementSettings({ config, log, secrets });
   return planEvacuation({ id: nodeId, reports }, leavers, shelters, settings);
 }
 
-function leaverOf({ tasks, volumes, ...vm }: Row, pauseMs: number): Leaver {
+function leaverOf({ tasks, volumes, ...vm }: Row, pauseMs: number, viewer: Viewer): Leaver {
   const { placement } = vm.spec as unknown as VmSpec;
   const task = tasks.find(({ finishedAt }) => finishedAt === null);
   const failed = tasks.find(({ finishedAt }) => finishedAt !== null);
@@ -72,7 +77,7 @@ function leaverOf({ tasks, volumes, ...vm }: Row, pauseMs: number): Leaver {
       constraints: placement,
       clusterId: vm.clusterId,
       preferredNodeId: null,
-      pools: volumes.map(({ pool }) => ({ name: pool.name, nodeIds: pool.assignedNodeIds })),
+      pools: volumes.map(({ pool }) => calledPool(viewer, pool)),
     },
     task: task ? { operation: task.operation, targetNodeId: task.targetNodeId } : null,
     failure: failed?.finishedAt

@@ -65,8 +65,8 @@ async function requestOfMachine(tx: Tx, viewer: Viewer, id: string): Promise<Fou
   });
   if (!vm) return null;
   const request = vm.capacityClaimed
-    ? await requestFor({ tx }, vm, undefined)
-    : await requestForStart(tx, vm);
+    ? await requestFor({ tx, viewer }, vm, undefined)
+    : await requestForStart({ tx, viewer }, vm);
   return { projectId: vm.projectId, request };
 }
 
@@ -84,7 +84,7 @@ async function requestOfSpec(
   const volumeIds = spec.disks?.map(({ volumeId }) => volumeId) ?? [];
   await requireSeen(tx, viewer, VolumeEntity, volumeIds, ['spec', 'disks']);
   await requireSeen(tx, viewer, StoragePoolEntity, storagePoolIds, ['storagePoolIds']);
-  const pools = await poolsFor(tx, storagePoolIds, volumeIds);
+  const pools = await poolsFor({ tx, viewer }, storagePoolIds, volumeIds);
   return { projectId, request: { ...requestForNew(spec), pools } };
 }
 

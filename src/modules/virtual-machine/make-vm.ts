@@ -68,7 +68,7 @@ export async function makeMachine(context: RunContext, wanted: NewMachine): Prom
   const { projectId, spec, name, description, labels, deletionProtected } = wanted;
   const resources = resourcesOf(spec);
   const pools = await poolsFor(
-    tx,
+    context,
     wanted.disks.map(({ poolId }) => poolId),
     (spec.disks ?? []).map(({ volumeId }) => volumeId),
   );
@@ -166,7 +166,7 @@ async function beginProvisioning(
     poolIds: [...new Set(poolIds)],
     start,
   };
-  const nodeId = await pickExecutor(context.tx, details.poolIds);
+  const nodeId = await pickExecutor(context, details.poolIds);
   const columns = { nodeId, details: { ...details } as Prisma.InputJsonObject };
   return beginJob(context, vm, operation, columns, timeoutMs);
 }

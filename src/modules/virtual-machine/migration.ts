@@ -39,7 +39,7 @@ export async function beginMigration(
 
 /** Where it may run anyway, less the node that it is on, and only the target if one is named. */
 export async function requestFor(
-  { tx }: Pick<RunContext, 'tx'>,
+  asking: Pick<RunContext, 'tx' | 'viewer'>,
   vm: VirtualMachine,
   targetNodeId: string | undefined,
 ): Promise<PlacementRequest> {
@@ -57,7 +57,7 @@ export async function requestFor(
     },
     clusterId: vm.clusterId,
     preferredNodeId: null,
-    pools: await poolsOf(tx, vm.id),
+    pools: await poolsOf(asking, vm.id),
   };
 }
 

@@ -4,11 +4,13 @@ import { requireMay } from '../../core/authorize.js';
 import { type Change, defineCommand, type RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { idOf, version } from '../../core/input.js';
+import { usesOf } from '../../core/usage.js';
 import { updateVersioned } from '../../core/versioned.js';
 import {
   AlreadyExistsError,
   ConflictError,
   QuotaExceededError,
+  type Usage,
   ValidationError,
 } from '../../errors.js';
 import type { VirtualMachine, Volume } from '../../gen/client/client.js';
@@ -87,67 +89,80 @@ async function refuseTakenName({ tx }: RunContext, name: string, projectId: stri
 
 /** Groups, networks, images and pools that are its project's own cannot follow it: they are named, to be taken off first. */
 async function refuseTies(
-  { tx }: RunContext,
+  { tx, viewer }: RunContext,
   vm: VirtualMachine,
   projectId: string,
 ): Promise<void> {
+  const blocks = await sharedBlocks(tx, vm);
+  if (blocks.length > 0)
+    throw ValidationError.of(
+      ['projectId'],
+      `Volumes that share blocks stay in one project: ${blocks.join(', ')}. Copy them in full, or delete the linked ones first.`,
+    );
   const spec = readSpec(vm.spec);
   const foreign = { not: projectId };
-  const groups = await tx.securityGroup.findMany({
-    where: { projectId: foreign, virtualMachines: { some: { virtualMachineId: vm.id } } },
-    select: { name: true },
-  });
-  const networks = await tx.virtualNetwork.findMany({
-    where: {
+  const ties = await usesOf(tx, viewer, {
+    SecurityGroup: {
+      projectId: foreign,
+      virtualMachines: { some: { virtualMachineId: vm.id } },
+    },
+    VirtualNetwork: {
       projectId: foreign,
       OR: [
         { id: { in: spec?.nics?.map((nic) => nic.networkId) ?? [] } },
         { networkInterfaces: { some: { virtualMachineId: vm.id } } }, // what it got, whatever it asked for
       ],
     },
-    select: { name: true },
-  });
-  const images = await tx.image.findMany({
-    where: {
-      id: { in: spec?.cdroms?.map((cdrom) => cdrom.imageId) ?? [] },
+    Image: {
+      id: {
+        in: [...(spec?.cdroms?.map((cdrom) => cdrom.imageId) ?? []), ...(await bases(tx, vm))],
+      },
       NOT: imagesUsableBy(projectId),
     },
-    select: { name: true },
+    StoragePool: { projectId: foreign, volumes: { some: { attachedVmId: vm.id } } },
   });
-  const bases = await tx.$queryRaw<{ name: string }[]>`
-    SELECT DISTINCT i.name FROM volumes v JOIN images i ON i.id::text = v.spec #>> '{source,id}'
-    WHERE v.attached_vm_id = ${vm.id}::uuid AND v.spec #> '{source,linked}' = 'true'
-      AND i.project_id IS NOT NULL AND i.project_id <> ${projectId}::uuid AND NOT i.public
-      AND NOT EXISTS (SELECT FROM image_shares s WHERE s.image_id = i.id AND s.project_id = ${projectId}::uuid)
-    ORDER BY i.name`;
-  const pools = await tx.storagePool.findMany({
-    where: { projectId: foreign, volumes: { some: { attachedVmId: vm.id } } },
-    select: { name: true },
-  });
-  const blocks = await sharedBlocks(tx, vm.id);
-  const ties = [
-    ...groups.map(({ name }) => `the security group ${name}`),
-    ...networks.map(({ name }) => `the network ${name}`),
-    ...[...images, ...bases].map(({ name }) => `the image ${name}`),
-    ...pools.map(({ name }) => `the storage pool ${name}`),
-  ];
-  if (blocks.length > 0)
-    throw ValidationError.of(
-      ['projectId'],
-      `Volumes that share blocks stay in one project: ${blocks.join(', ')}. Copy them in full, or delete the linked ones first.`,
-    );
   if (ties.length > 0)
     throw ValidationError.of(
       ['projectId'],
-      `It uses ${ties.join(', ')} of its project: detach first.`,
+      `It uses ${ties.map(inWords).join(', ')} of its project: detach first.`,
     );
 }
 
-/** The machine's volumes that share blocks with a volume outside of it, or are being copied: `<copy> of <source>`. */
-async function sharedBlocks(tx: RunContext['tx'], vmId: string): Promise<string[]> {
-  const pairs = await tx.$queryRaw<{ copy: string; source: string }[]>`
-    SELECT c.name AS copy, p.name AS source FROM volumes c JOIN volumes p ON p.id = c.parent_id
-    WHERE (c.attached_vm_id = ${vmId}::uuid) IS TRUE <> (p.attached_vm_id = ${vmId}::uuid) IS TRUE
+/** Images that its volumes share blocks with. */
+async function bases(tx: RunContext['tx'], { id }: VirtualMachine): Promise<string[]> {
+  const rows = await tx.$queryRaw<{ id: string }[]>`
+    SELECT DISTINCT i.id::text AS id FROM volumes v JOIN images i ON i.id::text = v.spec #>> '{source,id}'
+    WHERE v.attached_vm_id = ${id}::uuid AND v.spec #> '{source,linked}' = 'true'`;
+  return rows.map((row) => row.id);
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  SecurityGroup: 'the security group',
+  VirtualNetwork: 'the network',
+  Image: 'the image',
+  StoragePool: 'the storage pool',
+};
+
+/** An image that is not published to the caller's project any more is counted, and not named. */
+function inWords({ type, count, names }: Usage): string {
+  const rest = count - names.length;
+  const named = names.map((name) => `${WORDS[type]} ${name}`);
+  return [
+    ...named,
+    ...(rest > 0 ? [`${rest}${named.length > 0 ? ' more' : ''} ${type}`] : []),
+  ].join(', ');
+}
+
+/**
+ * The machine's volumes that share blocks with a volume outside of it, or are being copied: `<copy> of <source>`. Both are of
+ * its own project; should an earlier release have left another, that is not named.
+ */
+async function sharedBlocks(tx: RunContext['tx'], vm: VirtualMachine): Promise<string[]> {
+  const pairs = await tx.$queryRaw<{ copy: string | null; source: string | null }[]>`
+    SELECT CASE WHEN c.project_id = ${vm.projectId}::uuid THEN c.name END AS copy,
+           CASE WHEN p.project_id = ${vm.projectId}::uuid THEN p.name END AS source
+    FROM volumes c JOIN volumes p ON p.id = c.parent_id
+    WHERE (c.attached_vm_id = ${vm.id}::uuid) IS TRUE <> (p.attached_vm_id = ${vm.id}::uuid) IS TRUE
     ORDER BY c.name`;
-  return pairs.map(({ copy, source }) => `${copy} of ${source}`);
+  return pairs.map(({ copy, source }) => `${copy ?? 'a volume'} of ${source ?? 'a volume'}`);
 }

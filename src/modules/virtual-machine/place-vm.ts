@@ -5,6 +5,7 @@ import { type NodeVerdict, NoSuitableNodeError } from '../../errors.js';
 import type { VirtualMachine } from '../../gen/client/client.js';
 import { claimCapacity } from '../node/capacity.js';
 import { type Capacity, capacityOf } from '../node/rules.js';
+import { type CalledPool, poolsCalled } from '../storage/pool-names.js';
 import {
   type Candidate,
   lost,
@@ -14,6 +15,8 @@ import {
   place,
 } from './placement.js';
 import { resourcesOf, type VmSpec } from './spec.js';
+
+type Asking = Pick<RunContext, 'tx' | 'viewer'>;
 
 export function placementSettings({ config }: RunContext['services']): PlacementSettings {
   const { cpuOvercommit, memoryOvercommit, policy } = config.placement;
@@ -64,13 +67,16 @@ export function requestForNew(spec: VmSpec): PlacementRequest {
 }
 
 /** What a machine that is off asks of a node when it starts: where it was last is better, all else being equal. */
-export async function requestForStart(tx: Tx, vm: VirtualMachine): Promise<PlacementRequest> {
+export async function requestForStart(
+  asking: Asking,
+  vm: VirtualMachine,
+): Promise<PlacementRequest> {
   return {
     resources: capacityOf(vm.resources),
     constraints: (vm.spec as unknown as VmSpec).placement,
     clusterId: vm.clusterId,
     preferredNodeId: vm.nodeId,
-    pools: await poolsOf(tx, vm.id),
+    pools: await poolsOf(asking, vm.id),
   };
 }
 
@@ -85,31 +91,20 @@ export async function explainPlacement(
 }
 
 /** The pools of the volumes that are attached to a machine, as placement asks for them. */
-export async function poolsOf(
-  tx: Tx,
-  vmId: string,
-): Promise<NonNullable<PlacementRequest['pools']>> {
-  const pools = await tx.storagePool.findMany({
-    where: { volumes: { some: { attachedVmId: vmId } } },
-    select: { name: true, assignedNodeIds: true },
-  });
-  return pools.map(({ name, assignedNodeIds }) => ({ name, nodeIds: assignedNodeIds }));
+export async function poolsOf(asking: Asking, vmId: string): Promise<CalledPool[]> {
+  return [...(await poolsCalled(asking, { volumes: { some: { attachedVmId: vmId } } })).values()];
 }
 
 /** Of pools that volumes are to be made in, and of volumes that are to be attached. */
 export async function poolsFor(
-  tx: Tx,
+  asking: Asking,
   poolIds: readonly string[],
   volumeIds: readonly string[],
-): Promise<NonNullable<PlacementRequest['pools']>> {
+): Promise<CalledPool[]> {
   if (poolIds.length + volumeIds.length === 0) return [];
-  const pools = await tx.storagePool.findMany({
-    where: {
-      OR: [{ id: { in: [...poolIds] } }, { volumes: { some: { id: { in: [...volumeIds] } } } }],
-    },
-    select: { name: true, assignedNodeIds: true },
-  });
-  return pools.map(({ name, assignedNodeIds }) => ({ name, nodeIds: assignedNodeIds }));
+  const holding = { volumes: { some: { id: { in: [...volumeIds] } } } };
+  const called = await poolsCalled(asking, { OR: [{ id: { in: [...poolIds] } }, holding] });
+  return [...called.values()];
 }
 
 /** Why a node cannot take this much more. */

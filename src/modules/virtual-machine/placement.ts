@@ -81,7 +81,7 @@ function obstacles(request: PlacementRequest, node: Candidate, overcommit: Overc
   if (constraints?.excludedNodeIds?.includes(node.id)) reasons.push('is excluded');
   for (const pool of request.pools ?? []) {
     if (pool.nodeIds.length > 0 && !pool.nodeIds.includes(node.id))
-      reasons.push(`cannot reach the storage pool ${pool.name}`);
+      reasons.push(`cannot reach ${pool.name}`);
   }
   const free = freeCapacity(node.allocatable, node.allocated, overcommit);
   if (free.vcpus < resources.vcpus)

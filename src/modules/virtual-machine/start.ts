@@ -18,7 +18,7 @@ export async function placeForStart(
   const { tx, services } = context;
   await requireVolumes(context, vm);
   if (vm.capacityClaimed) return {};
-  const request = await requestForStart(tx, vm);
+  const request = await requestForStart(context, vm);
   const nodeId = await claimPlacement(tx, vm.projectId, request, placementSettings(services));
   return { nodeId, capacityClaimed: true };
 }

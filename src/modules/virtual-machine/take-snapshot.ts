@@ -11,15 +11,15 @@ import { decide } from './rules.js';
 import './snapshot-kinds.js';
 
 /** The node that the machine is on does it; for one that is off, any node that reaches its volumes. */
-export async function executorFor({ tx }: RunContext, vm: VirtualMachine): Promise<string> {
+export async function executorFor(context: RunContext, vm: VirtualMachine): Promise<string> {
   if (vm.capacityClaimed && vm.nodeId) return vm.nodeId;
-  const pools = await tx.volume.findMany({
+  const pools = await context.tx.volume.findMany({
     where: { attachedVmId: vm.id },
     select: { poolId: true },
     distinct: ['poolId'],
   });
   return pickExecutor(
-    tx,
+    context,
     pools.map(({ poolId }) => poolId),
     vm.nodeId ?? undefined,
   );
