@@ -1,6 +1,13 @@
 /** There is no room: in a project's quota, on any node, in a network, in a storage pool. Part of errors.ts. */
 import { UserError } from './user-error.js';
 
+const UNITS: Readonly<Record<string, string>> = {
+  virtualMachines: 'virtual machines',
+  vcpus: 'vCPUs',
+  memoryMib: 'MiB of memory',
+  storageGib: 'GiB of storage',
+};
+
 /** The project's quota does not allow it. All figures are in the unit that `resource` names. */
 export class QuotaExceededError extends UserError {
   readonly code = 'QUOTA_EXCEEDED';
@@ -11,7 +18,7 @@ export class QuotaExceededError extends UserError {
     readonly requested: number,
   ) {
     super(
-      `The project's quota of ${limit} ${resource} does not allow ${requested} more: ${used} are in use. Free some, or ask for a larger quota.`,
+      `The project's quota of ${limit} ${UNITS[resource] ?? resource} does not allow ${requested} more: ${used} are in use. Free some, or ask for a larger quota.`,
     );
   }
 }

@@ -114,12 +114,21 @@ export class InUseError extends UserError {
   constructor(
     resourceType: string,
     readonly usedBy: readonly Usage[],
+    /** What helps, where that is not to remove them. */
+    remedy = '',
   ) {
-    const list = usedBy
-      .map((u) => `${u.count} ${u.type}${u.names.length ? ` (${u.names.join(', ')})` : ''}`)
-      .join(', ');
-    super(`The ${resourceType} is still used by ${list}. Remove or move them first.`);
+    const total = usedBy.reduce((sum, { count }) => sum + count, 0);
+    const usual = `Remove or move ${total === 1 ? 'it' : 'them'} first.`;
+    super(
+      `The ${resourceType} is still used by ${usedBy.map(inWords).join(', ')}. ${remedy || usual}`,
+    );
   }
+}
+
+function inWords({ type, count, names }: Usage): string {
+  const rest = count - names.length;
+  const list = `${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  return `${count} ${type}${count === 1 ? '' : 's'}${names.length > 0 ? ` (${list})` : ''}`;
 }
 
 /** The operation is not possible in the object's present state. */

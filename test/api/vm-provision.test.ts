@@ -198,6 +198,29 @@ describe('a machine with new disks', () => {
     expect(changedTables(before, await digest(world.data))).toEqual(['audit_log']);
   });
 
+  it('blames the field of the disk when a volume cannot be what it asks for', async () => {
+    const inPool = await world.seed.image({ poolId: pool.uuid });
+    const elsewhere = await world.seed.image({ poolId: (await world.seed.pool()).uuid });
+    const theirs = await world.seed.pool({
+      assignedNodeIds: [node.uuid],
+      projectId: (await world.seed.project()).uuid,
+    });
+    const faults: [object, string][] = [
+      [{ source: { imageId: elsewhere.id, linked: true } }, 'storagePoolId'],
+      [
+        { source: { imageId: inPool.id, linked: true }, provisioning: 'THICK_LAZY' },
+        'provisioning',
+      ],
+      [{ storagePoolId: theirs.id }, 'storagePoolId'],
+    ];
+    for (const [fault, field] of faults)
+      expect(await create({ newDisks: [disk(), disk({ name: 'data', ...fault })] })).toMatchObject({
+        __typename: 'ValidationError',
+        path: ['newDisks', '1', field],
+        message: expect.stringMatching(new RegExp(`^newDisks\\.1\\.${field}: `)),
+      });
+  });
+
   it('is refused when no node of its cluster reaches the pool, with the reason', async () => {
     const other = await world.seed.node(await world.seed.cluster());
     const far = await world.seed.pool({
