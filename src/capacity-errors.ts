@@ -39,6 +39,9 @@ export interface ScorePart {
   readonly value: number;
 }
 
+/** Nodes whose verdicts the message tells; the others are in `verdicts`. */
+const TOLD = 10;
+
 /** No hypervisor node can take the virtual machine, or do the job; it says why for each. */
 export class NoSuitableNodeError extends UserError {
   readonly code = 'NO_SUITABLE_NODE';
@@ -48,9 +51,9 @@ export class NoSuitableNodeError extends UserError {
       verdicts.length === 0
         ? 'There is no hypervisor node in the cluster. Register one first.'
         : `None of ${verdicts.length} hypervisor nodes can take it: ${verdicts
-            .slice(0, 10)
+            .slice(0, TOLD)
             .map((v) => `${v.hostname} (${v.reasons.join(', ')})`)
-            .join('; ')}.`,
+            .join('; ')}${verdicts.length > TOLD ? `; and ${verdicts.length - TOLD} more` : ''}.`,
     );
   }
 }

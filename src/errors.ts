@@ -4,11 +4,11 @@
  * `RequestError`s end a whole request: top-level GraphQL errors.
  * Anything else is a bug: masked at the edge, logged with the request's id.
  */
-import { UserError } from './user-error.js';
+import { UserError, withArticle } from './user-error.js';
 
 export * from './capacity-errors.js';
 export * from './request-errors.js';
-export { UserError } from './user-error.js';
+export { UserError, withArticle } from './user-error.js';
 
 export interface Issue {
   readonly path: readonly string[];
@@ -94,7 +94,7 @@ export class AlreadyExistsError extends UserError {
     path: readonly string[] = [field],
   ) {
     super(
-      `A ${resourceType} with the ${field} "${value}" exists already. Choose another ${field}.`,
+      `${withArticle(resourceType).replace('a', 'A')} with the ${field} "${value}" exists already. Choose another ${field}.`,
     );
     this.path = path;
   }

@@ -1,5 +1,7 @@
 /** The words for what zod finds in an input. Commands may have better ones of their own: those come first. */
+
 import type { z } from 'zod';
+import { withArticle } from '../errors.js';
 
 type Issue = z.core.$ZodRawIssue;
 
@@ -53,7 +55,7 @@ export function faultsOf(issue: Issue): string | undefined {
         ? `must be ${String(issue.values[0])}`
         : `must be one of ${issue.values.map(String).join(', ')}`;
     case 'invalid_format':
-      return `must be a ${issue.format}`;
+      return `must be ${withArticle(issue.format)}`;
     case 'not_multiple_of':
       return `must be a multiple of ${figure(issue.divisor)}`;
     case 'unrecognized_keys':

@@ -1,13 +1,15 @@
 /** Scalars: strict on the way in, exact on the way out. */
+
 import { isIP } from 'node:net';
 import { GraphQLError, type ValueNode, valueFromASTUntyped } from 'graphql';
 import ipaddr from 'ipaddr.js';
+import { withArticle } from '../errors.js';
 import { builder } from './builder.js';
 import { MAX_BIGINT } from './column.js';
 
 function refuse(kind: string, value: unknown, help: string): never {
   const shown = typeof value === 'string' ? `"${value.slice(0, 64)}"` : typeof value;
-  throw new GraphQLError(`${shown} is not a ${kind}: ${help}`, {
+  throw new GraphQLError(`${shown} is not ${withArticle(kind)}: ${help}`, {
     extensions: { code: 'BAD_USER_INPUT' },
   });
 }

@@ -1,6 +1,12 @@
 /** What refusals say to people: whole sentences with the figures, their units, and what to do. */
 import { describe, expect, it } from 'vitest';
-import { InUseError, QuotaExceededError } from '../../src/errors.js';
+import {
+  AlreadyExistsError,
+  InUseError,
+  NoSuitableNodeError,
+  QuotaExceededError,
+  withArticle,
+} from '../../src/errors.js';
 import { QUOTA_RESOURCES } from '../../src/modules/project/rules.js';
 
 describe('what is in use', () => {
@@ -34,4 +40,21 @@ it('a quota is told with its unit', () => {
     'volumes',
     'snapshots',
   ]);
+});
+
+it('a verdict that is not told is counted', () => {
+  const verdict = { nodeId: '', fits: false, reasons: ['is cordoned'], score: null };
+  const on = (nodes: number) =>
+    new NoSuitableNodeError(
+      Array.from({ length: nodes }, (_, i) => ({ ...verdict, hostname: `hv-${i}` })),
+    ).message;
+  expect(on(12)).toMatch(/^None of 12 .*; hv-9 \(is cordoned\); and 2 more\.$/);
+  expect(on(10)).toMatch(/; hv-9 \(is cordoned\)\.$/);
+});
+
+it('types have the article that they are spoken with', () => {
+  const names = ['Volume', 'Image', 'Alert', 'User', 'ApiToken', 'IPAddress', 'MACAddress'];
+  const spoken = ['a Volume', 'an Image', 'an Alert', 'a User', 'an ApiToken', 'an IPAddress', 'a MACAddress']; // biome-ignore format: one line
+  expect(names.map(withArticle)).toEqual(spoken);
+  expect(new AlreadyExistsError('Image', 'name', 'x').message).toMatch(/^An Image with the name/);
 });

@@ -6,7 +6,7 @@ import { delegateOf, type Entity } from '../../core/entity.js';
 import { idOf, optional } from '../../core/input.js';
 import { faultsOf } from '../../core/input-faults.js';
 import type { Tx } from '../../data/client.js';
-import { BadRequestError } from '../../errors.js';
+import { BadRequestError, withArticle } from '../../errors.js';
 import { builder } from '../../graphql/builder.js';
 import { VerdictType } from '../../graphql/errors.js';
 import { ProjectEntity } from '../project/queries.js';
@@ -101,7 +101,10 @@ async function requireSeen(
   if (wanted.length === 0) return;
   const where = { AND: [{ id: { in: wanted } }, entity.visibility.where(viewer)] };
   if ((await delegateOf(tx, entity.model).count({ where })) < wanted.length)
-    throw new BadRequestError(`It names a ${entity.type} that does not exist.`, ['input', ...path]);
+    throw new BadRequestError(`It names ${withArticle(entity.type)} that does not exist.`, [
+      'input',
+      ...path,
+    ]);
 }
 
 const Input = builder.inputType('ExplainPlacementInput', {
