@@ -221,6 +221,18 @@ describe('a machine with new disks', () => {
       });
   });
 
+  it('says of a volume’s name that it is taken, and not of its own', async () => {
+    const left = await world.seed.claimedVolume(project, pool, { name: 'left-over-root' });
+    const data = disk({ name: 'data', volumeName: left.name });
+    const taken = { __typename: 'AlreadyExistsError', field: 'name', value: left.name };
+    expect(await create({ newDisks: [disk(), data] })).toMatchObject({
+      ...taken,
+      path: ['newDisks', '1', 'volumeName'],
+      message: expect.stringContaining(`A Volume with the name "${left.name}"`),
+    });
+    expect(await create({ name: 'left-over', newDisks: [disk()] })).toMatchObject(taken);
+  });
+
   it('is refused when no node of its cluster reaches the pool, with the reason', async () => {
     const other = await world.seed.node(await world.seed.cluster());
     const far = await world.seed.pool({
@@ -500,7 +512,13 @@ describe('a clone', () => {
     const before = await digest(world.data);
     expect(await clone(id, { name: taken })).toMatchObject({ __typename: 'AlreadyExistsError' });
     expect(changedTables(before, await digest(world.data))).toEqual(['audit_log']);
-    await mutate(admin, 'updateProject', { id: project.id, quota: { volumes: 1 } });
+    await world.seed.claimedVolume(project, pool, { name: 'left-behind-root' });
+    expect(await clone(id, { name: 'left-behind' })).toMatchObject({
+      __typename: 'AlreadyExistsError',
+      value: 'left-behind-root',
+      path: ['name'], // the volume is called after the clone
+    });
+    await mutate(admin, 'updateProject', { id: project.id, quota: { volumes: 2 } });
     expect(await clone(id)).toMatchObject({
       __typename: 'QuotaExceededError',
       resource: 'volumes',

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { idOf, name, optional } from '../../core/input.js';
-import { NotFoundError, ValidationError } from '../../errors.js';
+import { AlreadyExistsError, NotFoundError, ValidationError } from '../../errors.js';
 import { VolumeProvisioning } from '../../gen/client/enums.js';
 import { imageShortfalls } from '../image/rules.js';
 import { StoragePoolEntity } from '../storage/queries.js';
@@ -34,14 +34,19 @@ export interface DiskPlan {
   readonly at: readonly string[];
 }
 
+/** What a disk's input calls the fields of its volume. */
+const FIELDS: Readonly<Record<string, string>> = { poolId: 'storagePoolId', name: 'volumeName' };
+
 /** A fault of a volume that is made for a machine, as one of the disk that asked for it. */
 export function blamed(error: unknown, { at }: Pick<DiskPlan, 'at'>): unknown {
   if (at.length === 0) return error;
   const place = ([field = '', ...rest]: readonly string[]) => [
     ...at,
-    field === 'poolId' ? 'storagePoolId' : field,
+    FIELDS[field] ?? field,
     ...rest,
   ];
+  if (error instanceof AlreadyExistsError)
+    return new AlreadyExistsError('Volume', error.field, error.value, place(error.path));
   if (error instanceof ValidationError)
     return new ValidationError(
       error.issues.map((issue) => ({ ...issue, path: place(issue.path) })),
