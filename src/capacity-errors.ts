@@ -1,6 +1,13 @@
 /** There is no room: in a project's quota, on any node, in a network, in a storage pool. Part of errors.ts. */
 import { UserError } from './user-error.js';
 
+const UNITS: Readonly<Record<string, string>> = {
+  virtualMachines: 'virtual machines',
+  vcpus: 'vCPUs',
+  memoryMib: 'MiB of memory',
+  storageGib: 'GiB of storage',
+};
+
 /** The project's quota does not allow it. All figures are in the unit that `resource` names. */
 export class QuotaExceededError extends UserError {
   readonly code = 'QUOTA_EXCEEDED';
@@ -11,7 +18,7 @@ export class QuotaExceededError extends UserError {
     readonly requested: number,
   ) {
     super(
-      `The project's quota of ${limit} ${resource} does not allow ${requested} more: ${used} are in use. Free some, or ask for a larger quota.`,
+      `The project's quota of ${limit} ${UNITS[resource] ?? resource} does not allow ${requested} more: ${used} are in use. Free some, or ask for a larger quota.`,
     );
   }
 }
@@ -32,6 +39,9 @@ export interface ScorePart {
   readonly value: number;
 }
 
+/** Nodes whose verdicts the message tells; the others are in `verdicts`. */
+const TOLD = 10;
+
 /** No hypervisor node can take the virtual machine, or do the job; it says why for each. */
 export class NoSuitableNodeError extends UserError {
   readonly code = 'NO_SUITABLE_NODE';
@@ -41,9 +51,9 @@ export class NoSuitableNodeError extends UserError {
       verdicts.length === 0
         ? 'There is no hypervisor node in the cluster. Register one first.'
         : `None of ${verdicts.length} hypervisor nodes can take it: ${verdicts
-            .slice(0, 10)
+            .slice(0, TOLD)
             .map((v) => `${v.hostname} (${v.reasons.join(', ')})`)
-            .join('; ')}.`,
+            .join('; ')}${verdicts.length > TOLD ? `; and ${verdicts.length - TOLD} more` : ''}.`,
     );
   }
 }

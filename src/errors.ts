@@ -4,11 +4,11 @@
  * `RequestError`s end a whole request: top-level GraphQL errors.
  * Anything else is a bug: masked at the edge, logged with the request's id.
  */
-import { UserError } from './user-error.js';
+import { UserError, withArticle } from './user-error.js';
 
 export * from './capacity-errors.js';
 export * from './request-errors.js';
-export { UserError } from './user-error.js';
+export { UserError, withArticle } from './user-error.js';
 
 export interface Issue {
   readonly path: readonly string[];
@@ -94,7 +94,7 @@ export class AlreadyExistsError extends UserError {
     path: readonly string[] = [field],
   ) {
     super(
-      `A ${resourceType} with the ${field} "${value}" exists already. Choose another ${field}.`,
+      `${withArticle(resourceType).replace('a', 'A')} with the ${field} "${value}" exists already. Choose another ${field}.`,
     );
     this.path = path;
   }
@@ -114,12 +114,21 @@ export class InUseError extends UserError {
   constructor(
     resourceType: string,
     readonly usedBy: readonly Usage[],
+    /** What helps, where that is not to remove them. */
+    remedy = '',
   ) {
-    const list = usedBy
-      .map((u) => `${u.count} ${u.type}${u.names.length ? ` (${u.names.join(', ')})` : ''}`)
-      .join(', ');
-    super(`The ${resourceType} is still used by ${list}. Remove or move them first.`);
+    const total = usedBy.reduce((sum, { count }) => sum + count, 0);
+    const usual = `Remove or move ${total === 1 ? 'it' : 'them'} first.`;
+    super(
+      `The ${resourceType} is still used by ${usedBy.map(inWords).join(', ')}. ${remedy || usual}`,
+    );
   }
+}
+
+function inWords({ type, count, names }: Usage): string {
+  const rest = count - names.length;
+  const list = `${names.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  return `${count} ${type}${count === 1 ? '' : 's'}${names.length > 0 ? ` (${list})` : ''}`;
 }
 
 /** The operation is not possible in the object's present state. */

@@ -19,7 +19,7 @@ export const REQUEST_ERROR_CODES = {
     'A server behind this one does not answer, this one is overloaded, or the deadline passed. Try again.',
   GRAPHQL_PARSE_FAILED: 'The document is not GraphQL.',
   GRAPHQL_VALIDATION_FAILED:
-    'The document does not fit the schema, or a variable does not fit its type.',
+    'The document does not fit the schema, or a variable does not fit its type: the message says where in it.',
   QUERY_TOO_DEEP: 'The query is nested too deep.',
   QUERY_TOO_LARGE:
     'The query has too many fields, aliases or directives, costs too much (large pages within large pages), or a list, a text or the nesting of its values is too large.',

@@ -9,3 +9,7 @@ export abstract class UserError extends Error {
   /** Whether the same request may succeed later without change. */
   readonly retryable: boolean = false;
 }
+
+/** `a Volume`, `an Image`: names of types begin with U where it is spoken as in "user". */
+export const withArticle = (noun: string): string =>
+  `${/^[AEIO]/i.test(noun) ? 'an' : 'a'} ${noun}`;

@@ -278,6 +278,11 @@ export function through(
   };
 }
 
+/** Nothing of this entity, at least not for the caller. It may be on the other side of the bin, which is not told apart either. */
+export function notFound({ type, bin }: Entity, path?: readonly string[]): NotFoundError {
+  return new NotFoundError(type, path, bin?.inside ? 'This is for what is in the bin.' : '');
+}
+
 /**
  * The row with this id if the viewer may see it. Throws NotFoundError, the same for absent and hidden.
  * @param select the columns to return; `path` names the input field to blame.
@@ -294,6 +299,6 @@ export async function requireVisible<T = Row>(
     where: { AND: [{ id }, entity.visibility.where(viewer)] },
     select,
   });
-  if (!row) throw new NotFoundError(entity.type, path);
+  if (!row) throw notFound(entity, path);
   return row as T;
 }

@@ -16,6 +16,7 @@ import type { Command } from './command.js';
 import type { Call } from './context.js';
 import { type Effects, splitEffects } from './effects.js';
 import { findAnswer, type KeyedRequest, keyedRequest } from './idempotency.js';
+import { faultsOf } from './input-faults.js';
 import type { Json } from './json.js';
 import { withLocks } from './locks.js';
 import { type Plan, planOf } from './plan.js';
@@ -133,7 +134,7 @@ export async function execute<I extends z.ZodType, R extends object, V = undefin
 export function parse<I extends z.ZodType>(command: Command<I>, rawInput: unknown): z.output<I> {
   const unclean = findUncleanText(rawInput);
   if (unclean) throw ValidationError.of(unclean, UNCLEAN_TEXT);
-  const parsed = command.input.safeParse(rawInput);
+  const parsed = command.input.safeParse(rawInput, { error: faultsOf });
   if (parsed.success) return parsed.data;
   throw new ValidationError(
     parsed.error.issues.map((issue) => ({ path: issue.path.map(String), message: issue.message })),

@@ -46,6 +46,18 @@ export function translate(
   return unavailable(cause) ?? cause;
 }
 
+/** The same for a row that comes along with what a command is about: its name is not in the input, and is not the command's own. */
+export function translateTaken(
+  cause: unknown,
+  resourceType: string,
+  field: string,
+  value: string,
+): unknown {
+  return isUniqueViolation(cause)?.fields.at(-1) === field
+    ? new AlreadyExistsError(resourceType, field, value)
+    : cause;
+}
+
 /** The UnavailableError for a server behind this one that does not answer or has no turn to give, or undefined. */
 export function unavailable(cause: unknown): UnavailableError | undefined {
   if (cause instanceof DataUnavailableError && cause.reason !== 'connection') {

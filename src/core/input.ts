@@ -1,6 +1,8 @@
 /** The vocabulary of inputs: zod pieces that every command's input is made of. */
+
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { withArticle } from '../errors.js';
 import { decodeGlobalId } from '../ids.js';
 
 /** An API id of the given type; comes out as the row's UUID. */
@@ -11,8 +13,8 @@ export function idOf(type: string) {
     context.addIssue({
       code: 'custom',
       message: decoded
-        ? `This is the id of a ${decoded.type}; the id of a ${type} is needed.`
-        : `This is not an id of this API. Use the "id" field of a ${type}.`,
+        ? `This is the id of ${withArticle(decoded.type)}; the id of ${withArticle(type)} is needed.`
+        : `This is not an id of this API. Use the "id" field of ${withArticle(type)}.`,
     });
     return z.NEVER;
   });

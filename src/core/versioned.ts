@@ -1,7 +1,7 @@
 /** Edits carry the version they were made from: a lost update is impossible, whoever else writes. */
 import type { Tx } from '../data/client.js';
-import { ConflictError, NotFoundError } from '../errors.js';
-import { delegateOf, type Entity, isOnSide } from './entity.js';
+import { ConflictError } from '../errors.js';
+import { delegateOf, type Entity, isOnSide, notFound } from './entity.js';
 import { stableStringify } from './json.js';
 
 interface Versioned {
@@ -26,7 +26,7 @@ export async function readForEdit<T>(
   expectedVersion?: number | null,
 ): Promise<T & Versioned> {
   const row = await writable(tx, entity).findUnique({ where: { id } });
-  if (!row || !isOnSide(entity, { ...row })) throw new NotFoundError(entity.type);
+  if (!row || !isOnSide(entity, { ...row })) throw notFound(entity);
   if (expectedVersion != null && row.version !== expectedVersion) {
     throw new ConflictError(entity.type, row.version);
   }

@@ -1,7 +1,7 @@
 /** Which objects a bulk mutation is about: those that are named, or the first of those that a filter finds. */
 import { type BulkMode, MAX_BULK, type Targets } from '../core/bulk.js';
 import { delegateOf } from '../core/entity.js';
-import { BadRequestError, ValidationError } from '../errors.js';
+import { BadRequestError, ValidationError, withArticle } from '../errors.js';
 import { decodeGlobalId, encodeGlobalId } from '../ids.js';
 import type { GraphQLContext } from './builder.js';
 import { asksNothing, type FilterValue, filterWhere } from './filter-input.js';
@@ -37,7 +37,7 @@ function named({ entity }: List, ids: readonly string[]): string[] {
 function rowId(type: string, globalId: string, path: readonly string[]): string {
   const decoded = decodeGlobalId(globalId);
   if (decoded?.type === type) return decoded.id;
-  throw ValidationError.of(path, `must be the id of a ${type}`);
+  throw ValidationError.of(path, `must be the id of ${withArticle(type)}`);
 }
 
 /** The oldest first: ids rise with time, never change, and what comes into being meanwhile comes last. */

@@ -1,5 +1,7 @@
 /** `virtualMachineChanged`, `taskChanged`: one shape for every live object, made from its entity. */
+
 import type { Entity } from '../core/entity.js';
+import { withArticle } from '../errors.js';
 import { encodeGlobalId } from '../ids.js';
 import { builder, type GraphQLContext } from './builder.js';
 import {
@@ -42,7 +44,7 @@ export function changeSubscription(
   },
 ): void {
   const Event = builder.objectRef<ChangeEvent>(`${entity.type}Change`).implement({
-    description: `Something happened to a ${entity.type}.`,
+    description: `Something happened to ${withArticle(entity.type)}.`,
     fields: (t) => ({
       kind: t.field({ type: Kind, description: 'What happened.', resolve: (event) => event.kind }),
       id: t.id({

@@ -7,7 +7,7 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { fewAtOnce } from '../core/at-once.js';
 import { delegateOf, type Entity, entityCalled } from '../core/entity.js';
 import { stableStringify } from '../core/json.js';
-import { UnauthenticatedError } from '../errors.js';
+import { UnauthenticatedError, withArticle } from '../errors.js';
 import { builder, type GraphQLContext } from './builder.js';
 import { type FilterValue, filterInput, filterWhere } from './filter-input.js';
 import { makePage, type PageArgs, type PagePlan, type Probe, planPage } from './keyset.js';
@@ -45,7 +45,7 @@ function connectionTypes(list: List): Refs {
   if (known) return known;
   const edge = builder.edgeObject({
     name: `${type}Edge`,
-    description: `A ${type} and its place in a list.`,
+    description: `${withArticle(type).replace('a', 'A')} and its place in a list.`,
     type: type as never,
   });
   const connection = builder.connectionObject(

@@ -1,7 +1,7 @@
 /** `filter: { and, or, not, <declared fields> }` of a list: its input type, and its translation to a condition, with caps. */
 import type { InputRef } from '@pothos/core';
 import type { Viewer } from '../core/authz.js';
-import { BadRequestError } from '../errors.js';
+import { BadRequestError, withArticle } from '../errors.js';
 import { builder } from './builder.js';
 import { columnOf } from './column.js';
 import { NONE } from './filters.js';
@@ -27,7 +27,7 @@ export function filterInput(list: List): InputRef<FilterValue> {
   const made = builder.inputRef<FilterValue>(`${type}Filter`);
   inputs.set(type, made);
   made.implement({
-    description: `Conditions on a ${type}; all that are given must hold.`,
+    description: `Conditions on ${withArticle(type)}; all that are given must hold.`,
     fields: (t) =>
       ({
         and: t.field({ type: [made], description: 'All of these.' }),

@@ -3,7 +3,7 @@ import type { EnumRef } from '@pothos/core';
 import type { Viewer } from '../core/authz.js';
 import { findEntity } from '../core/entity.js';
 import { findUncleanText, UNCLEAN_TEXT } from '../core/text.js';
-import { BadRequestError } from '../errors.js';
+import { BadRequestError, withArticle } from '../errors.js';
 import { builder } from './builder.js';
 import { type Column, isStorableTime } from './column.js';
 import { uuidOf } from './node.js';
@@ -200,7 +200,7 @@ export function oneOf(
       const known = enumFilters.get(name);
       if (known) return known;
       const made = builder.inputType(`${name}Filter`, {
-        description: `Conditions on a ${name}.`,
+        description: `Conditions on ${withArticle(name)}.`,
         fields: (t) => ({
           eq: t.field({ type, description: 'This value.' }),
           in: t.field({ type: [type], description: 'One of these values.' }),

@@ -3,7 +3,7 @@ import { brandWithType } from '@pothos/core';
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
 import { delegateOf, type Entity, findEntity } from '../core/entity.js';
-import { BadRequestError, UnauthenticatedError } from '../errors.js';
+import { BadRequestError, UnauthenticatedError, withArticle } from '../errors.js';
 import { decodeGlobalId } from '../ids.js';
 import type { GraphQLContext } from './builder.js';
 
@@ -73,7 +73,7 @@ export function uuidOf(type: string, globalId: string, path: readonly string[] =
   if (decoded?.type === type) return decoded.id;
   throw new BadRequestError(
     decoded
-      ? `This is the id of a ${decoded.type}; the id of a ${type} is needed.`
+      ? `This is the id of ${withArticle(decoded.type)}; the id of ${withArticle(type)} is needed.`
       : `"${globalId.slice(0, 64)}" is not an id of this API.`,
     path,
   );

@@ -1,13 +1,15 @@
 /** Scalars: strict on the way in, exact on the way out. */
+
 import { isIP } from 'node:net';
 import { GraphQLError, type ValueNode, valueFromASTUntyped } from 'graphql';
 import ipaddr from 'ipaddr.js';
+import { withArticle } from '../errors.js';
 import { builder } from './builder.js';
 import { MAX_BIGINT } from './column.js';
 
 function refuse(kind: string, value: unknown, help: string): never {
   const shown = typeof value === 'string' ? `"${value.slice(0, 64)}"` : typeof value;
-  throw new GraphQLError(`${shown} is not a ${kind}: ${help}`, {
+  throw new GraphQLError(`${shown} is not ${withArticle(kind)}: ${help}`, {
     extensions: { code: 'BAD_USER_INPUT' },
   });
 }
@@ -37,16 +39,21 @@ function parseBigInt(value: unknown): bigint {
 }
 
 /** Without a zone, as in fe80::1%eth0: it means something on one machine only, and PostgreSQL keeps none. */
+function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && isIP(value) !== 0 && !value.includes('%');
+}
+
 function parseIp(value: unknown): string {
-  if (typeof value === 'string' && isIP(value) !== 0 && !value.includes('%'))
-    return value.toLowerCase();
+  if (isAddress(value)) return value.toLowerCase();
   return refuse('IPAddress', value, 'use 192.0.2.1 or 2001:db8::1, without prefix length or zone');
 }
 
 /** Network addresses only: host bits beyond the prefix must be zero. */
 function parseCidr(value: unknown): string {
   const help = 'use a network with its prefix length, as in 10.0.0.0/24 or 2001:db8::/64';
-  if (typeof value !== 'string' || !ipaddr.isValidCIDR(value)) return refuse('CIDR', value, help);
+  // ipaddr.js also takes what is short for an address (10.1/16 is 10.0.0.1/16), octal and hexadecimal.
+  if (typeof value !== 'string' || !isAddress(value.split('/')[0]) || !ipaddr.isValidCIDR(value))
+    return refuse('CIDR', value, help);
   const [address, length] = ipaddr.parseCIDR(value);
   const family = address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6;
   const network = family.networkAddressFromCIDR(value).toString();

@@ -11,6 +11,17 @@ function rootOf(error: unknown): unknown {
   return current;
 }
 
+/** `$input.spec.nics[1]: ` for a value that does not fit its variable. The rest of what graphql-js says there repeats the value, secrets included. */
+function placeInVariable(error: unknown): string {
+  for (let at = error; at instanceof GraphQLError; at = at.originalError) {
+    const variable = /^Variable "(\$\w+)" got invalid value /.exec(at.message)?.[1];
+    if (!variable || !at.originalError) continue;
+    const said = at.message.slice(0, -`; ${at.originalError.message}`.length);
+    return `${variable}${/ at "\w+((?:\.\w+|\[\d+\])+)"$/.exec(said)?.[1] ?? ''}: `;
+  }
+  return '';
+}
+
 /** Names that graphql-js guesses. That a field needs `{ ... }` is no guess. */
 const SUGGESTION = / Did you mean (?!"\w* \{ \.\.\. \}"\?$).*\?$/s;
 
@@ -68,7 +79,8 @@ export function errorMasker(
         ...ownExtensions(root.extensions),
         code: codeOf(root),
       };
-      return new GraphQLError(withoutSuggestion(root).message, { ...at, extensions });
+      const message = `${placeInVariable(error)}${withoutSuggestion(root).message}`;
+      return new GraphQLError(message, { ...at, extensions });
     }
     log.error(
       { err: root, requestId, path: error instanceof GraphQLError ? error.path : null },

@@ -289,7 +289,11 @@ describe('restoring', () => {
       },
     });
     expect(await inBin(operator)).toEqual([]);
-    expect(await restore(vm)).toMatchObject({ __typename: 'NotFoundError', path: ['id'] });
+    expect(await restore(vm)).toMatchObject({
+      __typename: 'NotFoundError',
+      path: ['id'],
+      message: expect.stringContaining('what is in the bin'),
+    });
   });
 
   it('is refused when its quota is used up meanwhile, and then nothing has changed', async () => {

@@ -281,7 +281,7 @@ describe('a filter is refused by name', () => {
         if (answer.errors.length === 0) accepted.push(type);
         else
           expect(answer.errors[0]?.message).toMatch(
-            /This is the id of a \w+; the id of a \w+ is needed/,
+            /This is the id of an? \w+; the id of an? \w+ is needed/,
           );
       }
       // one type, or any where the reference is a loose one

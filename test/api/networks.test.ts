@@ -84,6 +84,24 @@ describe('creating a network', () => {
   });
 
   it.each([
+    '10.2.0/24',
+    '10.2/16',
+    '012.2.0.0/24',
+    '0x0a.2.0.0/24',
+    '167903232/24',
+    'fe80::%eth0/64',
+    '10.2.0.0',
+    '10.2.0.0/33',
+    '/24',
+  ])('does not guess what %s is short for', async (cidr) => {
+    const input = { name: unique(), networkType: 'OVERLAY', cidr };
+    const { errors } = await admin.answer(String(Create), { input });
+    expect(errors).toMatchObject([
+      { message: expect.stringContaining(`$input.cidr: "${cidr}" is not a CIDR`) },
+    ]);
+  });
+
+  it.each([
     [{ networkType: 'VLAN' as const }, 'vlanId'],
     [{ vlanId: 7 }, 'vlanId'],
     [{ gateway: '10.2.0.1' }, 'gateway'],

@@ -199,7 +199,10 @@ describe('deleting a group', () => {
 
   it('is refused for the default group', async () => {
     const id = Buffer.from(`SecurityGroup:${ours.groupUuid}`).toString('base64url');
-    expect(await remove(id)).toMatchObject({ code: 'IN_USE' });
+    expect(await remove(id)).toMatchObject({
+      code: 'IN_USE',
+      usedBy: [{ type: 'Project', count: 1, names: [ours.name] }],
+    });
   });
 
   it('is refused while machines or rules of other groups use it, and its own rules go with it', async () => {

@@ -174,6 +174,7 @@ describe('a machine that cannot be', () => {
     const image = await world.seed.image({ phase: 'DOWNLOADING' });
     const answer = await refused({ spec: { ...SPEC, cdroms: [{ imageId: image.id }] } });
     expect(answer).toMatchObject({ __typename: 'InvalidStateError', current: 'DOWNLOADING' });
+    expect(answer.message).toContain('Wait until it is AVAILABLE.');
   });
 
   it.each<[string, (made: Made) => object, string[]]>([

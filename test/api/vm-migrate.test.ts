@@ -188,7 +188,7 @@ describe('where it cannot go', () => {
   it('because it is in another cluster', async () => {
     const place = await site.place();
     const { b: elsewhere } = await site.place();
-    await refused(place, elsewhere, /not among the required nodes/);
+    await refused(place, elsewhere, new RegExp(`${elsewhere.name}.*is in another cluster`));
   });
 
   it('because a pool of its disks is not there', async () => {

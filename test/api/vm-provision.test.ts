@@ -198,6 +198,41 @@ describe('a machine with new disks', () => {
     expect(changedTables(before, await digest(world.data))).toEqual(['audit_log']);
   });
 
+  it('blames the field of the disk when a volume cannot be what it asks for', async () => {
+    const inPool = await world.seed.image({ poolId: pool.uuid });
+    const elsewhere = await world.seed.image({ poolId: (await world.seed.pool()).uuid });
+    const theirs = await world.seed.pool({
+      assignedNodeIds: [node.uuid],
+      projectId: (await world.seed.project()).uuid,
+    });
+    const faults: [object, string][] = [
+      [{ source: { imageId: elsewhere.id, linked: true } }, 'storagePoolId'],
+      [
+        { source: { imageId: inPool.id, linked: true }, provisioning: 'THICK_LAZY' },
+        'provisioning',
+      ],
+      [{ storagePoolId: theirs.id }, 'storagePoolId'],
+    ];
+    for (const [fault, field] of faults)
+      expect(await create({ newDisks: [disk(), disk({ name: 'data', ...fault })] })).toMatchObject({
+        __typename: 'ValidationError',
+        path: ['newDisks', '1', field],
+        message: expect.stringMatching(new RegExp(`^newDisks\\.1\\.${field}: `)),
+      });
+  });
+
+  it('says of a volume’s name that it is taken, and not of its own', async () => {
+    const left = await world.seed.claimedVolume(project, pool, { name: 'left-over-root' });
+    const data = disk({ name: 'data', volumeName: left.name });
+    const taken = { __typename: 'AlreadyExistsError', field: 'name', value: left.name };
+    expect(await create({ newDisks: [disk(), data] })).toMatchObject({
+      ...taken,
+      path: ['newDisks', '1', 'volumeName'],
+      message: expect.stringContaining(`A Volume with the name "${left.name}"`),
+    });
+    expect(await create({ name: 'left-over', newDisks: [disk()] })).toMatchObject(taken);
+  });
+
   it('is refused when no node of its cluster reaches the pool, with the reason', async () => {
     const other = await world.seed.node(await world.seed.cluster());
     const far = await world.seed.pool({
@@ -477,7 +512,13 @@ describe('a clone', () => {
     const before = await digest(world.data);
     expect(await clone(id, { name: taken })).toMatchObject({ __typename: 'AlreadyExistsError' });
     expect(changedTables(before, await digest(world.data))).toEqual(['audit_log']);
-    await mutate(admin, 'updateProject', { id: project.id, quota: { volumes: 1 } });
+    await world.seed.claimedVolume(project, pool, { name: 'left-behind-root' });
+    expect(await clone(id, { name: 'left-behind' })).toMatchObject({
+      __typename: 'AlreadyExistsError',
+      value: 'left-behind-root',
+      path: ['name'], // the volume is called after the clone
+    });
+    await mutate(admin, 'updateProject', { id: project.id, quota: { volumes: 2 } });
     expect(await clone(id)).toMatchObject({
       __typename: 'QuotaExceededError',
       resource: 'volumes',

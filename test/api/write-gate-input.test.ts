@@ -117,6 +117,40 @@ describe('parts that do not fit together', () => {
   });
 });
 
+describe('what does not fit its type', () => {
+  const document = `mutation ($input: CreateVirtualMachineInput!) {
+    createVirtualMachine(input: $input) { __typename }
+  }`;
+  const network = encodeGlobalId('VirtualNetwork', newId());
+  const nic = (more: object) => [
+    { name: 'eth0', networkId: network },
+    { name: 'eth1', networkId: network, ...more },
+  ];
+
+  it.each<[string, object, string, string]>([
+    ['a word that no enumeration has', { spec: { ...SPEC, placement: { policy: 'FIRM' } } }, '$input.spec.placement.policy', 'Value "FIRM" does not exist in "AffinityPolicy" enum.'],
+    ['an address in a list', { spec: { ...SPEC, nics: nic({ macAddress: 'zz' }) } }, '$input.spec.nics[1].macAddress', '"zz" is not a MACAddress: use 52:54:00:12:34:56'],
+    ['a number that is text', { spec: { ...SPEC, memory: { sizeMib: '512' } } }, '$input.spec.memory.sizeMib', 'Int cannot represent non-integer value: "512"'],
+    ['a field that is missing', { spec: { cpu: { cores: 1 } } }, '$input.spec', 'Field "memory" of required type "VirtualMachineMemoryInput!" was not provided.'],
+    ['a field that does not exist', { colour: 'red' }, '$input', 'Field "colour" is not defined by type "CreateVirtualMachineInput".'],
+  ])('%s: the answer says where, and repeats nothing else of it', async (_case, more, at, fault) => {
+    const input = { projectId: stage.project.id, name: 'vm', spec: SPEC, ...more };
+    const { errors } = await stage.admin.answer(document, { input });
+    const code = expect.stringMatching(/^(BAD_USER_INPUT|GRAPHQL_VALIDATION_FAILED)$/);
+    expect(errors).toMatchObject([{ message: `${at}: ${fault}`, extensions: { code, retryable: false } }]);
+  }); // biome-ignore format: a table
+});
+
+describe('a variable', () => {
+  it('that holds the wrong thing itself is named', async () => {
+    const document = 'query ($n: Int!) { projects(first: $n) { nodes { name } } }';
+    const { errors } = await stage.admin.answer(document, { n: 'many' });
+    expect(errors).toMatchObject([
+      { message: '$n: Int cannot represent non-integer value: "many"' },
+    ]);
+  });
+});
+
 describe('an id', () => {
   it.each([
     ['of another type', () => stage.cluster.id, 'This is the id of a Cluster; the id of a Project'],

@@ -42,6 +42,12 @@ const wanted = (changes: Partial<PlacementRequest> = {}): PlacementRequest => ({
 const reasonsOf = (request: PlacementRequest, candidate: Candidate, settings = SPREAD) =>
   place(request, [candidate], settings).verdicts[0]?.reasons;
 
+it('where none fits, the verdict on the node that was asked for comes first', () => {
+  const nodes = ['a', 'b', 'z'].map((id) => node(id, { intent: 'CORDONED' }));
+  const { verdicts } = place(wanted({ constraints: { requiredNodeIds: ['z'] } }), nodes, SPREAD);
+  expect(verdicts.map(({ nodeId }) => nodeId)).toEqual(['z', 'a', 'b']);
+});
+
 describe('a node cannot take a machine', () => {
   it.each<[string, Partial<Candidate>, Partial<PlacementRequest>, string[]]>([
     ['in another cluster', {}, { clusterId: 'west' }, ['is in another cluster']],

@@ -175,7 +175,7 @@ describe('alerts, recommendations and history', () => {
     const project = need(rows.projects, failed?.projectId);
     const { message } = (failed as unknown as { details: { error: { message: string } } }).details
       .error;
-    expect(message).toContain(`quota of ${(project.quota as Record<string, number>).vcpus} vcpus`);
+    expect(message).toContain(`quota of ${(project.quota as Record<string, number>).vcpus} vCPUs`);
     expect(message).toContain(`${project.usedVcpus} are in use`);
   });
 });

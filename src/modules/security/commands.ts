@@ -80,9 +80,9 @@ export const deleteSecurityGroup = defineCommand({
   async run({ tx, viewer }, { id, expectedVersion }) {
     const before = await readForEdit<SecurityGroup>(tx, SecurityGroupEntity, id, expectedVersion);
     if (before.isDefault) {
-      throw new InUseError(resourceType, [
-        { type: 'Project', count: 1, names: ['as its default group'] },
-      ]);
+      const { name } = await tx.project.findUniqueOrThrow({ where: { id: before.projectId } });
+      const remedy = 'It is the default group of that project, and goes with it.';
+      throw new InUseError(resourceType, [{ type: 'Project', count: 1, names: [name] }], remedy);
     }
     const usedBy = await usesOf(tx, viewer, {
       VirtualMachine: { securityGroups: { some: { securityGroupId: id } } },

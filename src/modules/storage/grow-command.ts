@@ -20,7 +20,7 @@ import { claimSpace } from './claims.js';
 import { pickExecutor, requireExecutor } from './executor.js';
 import { volumeFigures } from './make-volume.js';
 import { VolumeEntity } from './queries.js';
-import { claimOf, decideVolume, gibOf, wantedSize } from './rules.js';
+import { claimOf, decideVolume, gibOf, sizeInWords, wantedSize } from './rules.js';
 import { sizeInputs, type VolumeTaskResult } from './volume-commands.js';
 import type { GrowDetails } from './volume-kinds.js';
 import { requireNotCopied } from './volume-sources.js';
@@ -43,7 +43,7 @@ export const growVolume = defineCommand({
     const sizeBytes = wantedSize(size);
     if (sizeBytes === null || sizeBytes <= before.sizeBytes) {
       const path = [size.sizeBytes === undefined ? 'sizeGib' : 'sizeBytes'];
-      throw ValidationError.of(path, `must be more than it has: ${before.sizeBytes} bytes`);
+      throw ValidationError.of(path, `must be more than it has: ${sizeInWords(before.sizeBytes)}`);
     }
     const nodeId = await executorFor(context, before);
     // A volume of an earlier release may claim more than its share by now: that stays.

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { Change, RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
+import { translateTaken } from '../../core/failures.js';
 import { present } from '../../core/input.js';
 import { readKey, readPart } from '../../core/json-part.js';
 import { written } from '../../core/versioned.js';
@@ -48,7 +49,7 @@ function figures(volume: Volume): Change[] {
 
 /**
  * Writes a volume that is CREATING and claims its space and quota. Somebody still has to have it made: its own job, or a machine's.
- * @throws NotFoundError, ValidationError, PoolExhaustedError, QuotaExceededError, InvalidStateError (the pool is not usable)
+ * @throws NotFoundError, ValidationError, AlreadyExistsError, PoolExhaustedError, QuotaExceededError, InvalidStateError (the pool is not usable)
  */
 export async function addVolume(
   { tx, viewer, newId, services }: RunContext,
@@ -71,19 +72,20 @@ export async function addVolume(
     accessMode: wanted.accessMode ?? defaults.accessMode ?? 'READ_WRITE_ONCE',
   };
   const { name, labels, deletionProtected, attachedVmId } = wanted;
-  const volume = await tx.volume.create({
-    data: {
-      id: newId(),
-      name,
-      projectId,
-      poolId,
-      sizeBytes,
-      provisioning,
-      claimedBytes,
-      parentId: origin?.parentId ?? null,
-      spec: spec as object,
-      ...present({ labels, deletionProtected, attachedVmId }),
-    },
+  const data = {
+    id: newId(),
+    name,
+    projectId,
+    poolId,
+    sizeBytes,
+    provisioning,
+    claimedBytes,
+    parentId: origin?.parentId ?? null,
+    spec: spec as object,
+    ...present({ labels, deletionProtected, attachedVmId }),
+  };
+  const volume = await tx.volume.create({ data }).catch((cause: unknown) => {
+    throw translateTaken(cause, 'Volume', 'name', name);
   });
   await claimSpace(tx, poolId, claimedBytes);
   await claimQuota(tx, projectId, { volumes: 1, storageGib: gibOf(sizeBytes) });

@@ -72,6 +72,11 @@ export function gibOf(sizeBytes: bigint): number {
   return Number((sizeBytes + GIB - 1n) / GIB);
 }
 
+export function sizeInWords(sizeBytes: bigint): string {
+  const bytes = `${sizeBytes} bytes`;
+  return sizeBytes % GIB === 0n ? `${sizeBytes / GIB} GiB (${bytes})` : bytes;
+}
+
 /** What a volume sets aside in its pool: all of it when it is thick, its share by overcommit when it is thin. */
 export function claimOf(
   provisioning: VolumeProvisioning,
@@ -124,7 +129,7 @@ export function checkNewVolume(
   if (sizeBytes < source.leastBytes)
     throw ValidationError.of(
       ['sizeGib'],
-      `its source needs ${source.leastBytes} bytes (${gibOf(source.leastBytes)} GiB) at least`,
+      `its source needs ${sizeInWords(source.leastBytes)} at least`,
     );
   if (source.linked && source.poolId !== volume.poolId)
     throw ValidationError.of(['poolId'], 'a linked volume is in the pool of its source');

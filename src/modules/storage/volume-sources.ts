@@ -167,8 +167,7 @@ async function fromImage(
   await tx.$queryRaw`SELECT id FROM images WHERE id = ${id}::uuid FOR SHARE`;
   const image = await tx.image.findFirst({ where: { AND: [{ id }, imagesUsableBy(projectId)] } });
   if (!image) throw ValidationError.of(path, 'The Image belongs to another project.');
-  if (image.phase !== 'AVAILABLE')
-    throw new InvalidStateError('Using the image', image.phase, [], image.errorMessage);
+  requireAvailable(image);
   if (image.format === 'ISO')
     throw ValidationError.of(path, 'is a disc to install from; put it into a CD-ROM drive');
   return {
@@ -179,6 +178,21 @@ async function fromImage(
     stored: stored('IMAGE', id, linked),
   };
 }
+
+/** @throws InvalidStateError that says what became of its content */
+export function requireAvailable({
+  phase,
+  errorMessage,
+}: Pick<Image, 'phase' | 'errorMessage'>): void {
+  if (phase === 'AVAILABLE') return;
+  const hint = PHASE_HINTS[phase] ?? 'Wait until it is AVAILABLE.';
+  throw new InvalidStateError('Using the image', phase, [], errorMessage || hint);
+}
+
+const PHASE_HINTS: Partial<Record<Image['phase'], string>> = {
+  ERROR: 'Its content never came: delete it, and register it again.',
+  DELETING: 'It is being deleted: use another one.',
+};
 
 function leastDiskOf({ minDiskGib, sizeBytes }: Image): bigint {
   const least = BigInt(minDiskGib) * GIB;

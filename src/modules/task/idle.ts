@@ -16,7 +16,7 @@ export async function requireIdle(
 ): Promise<void> {
   const task = await tx.task.findFirst({ where: { ...about, status: { in: [...UNFINISHED] } } });
   if (!task) return;
-  const message = `The task ${task.operation} (${task.status}, ${task.progressPercent} %) is at work on ${name} since ${task.createdAt.toISOString()}. Wait for it.`;
+  const message = `The task ${task.operation} (${task.status}, ${task.progressPercent} %) has been at work on ${name} since ${task.createdAt.toISOString()}. Wait for it.`;
   throw new BusyError(message, {
     taskId: task.id,
     operation: task.operation,

@@ -45,7 +45,10 @@ export const cloneVirtualMachine = defineCommand({
     if (!spec) throw ValidationError.of(['id'], 'The machine was carried over without a spec.');
     const off = source.powerState === 'STOPPED';
     if (mode === 'LINKED' && snapshotId === undefined && off)
-      throw ValidationError.of(['snapshotId'], 'a linked clone shares the blocks of a snapshot');
+      throw ValidationError.of(
+        ['snapshotId'],
+        'is needed: a linked clone of a machine that is off shares the blocks of a snapshot',
+      );
     const volumes = await context.tx.volume.findMany({
       where: { attachedVmId: source.id },
       orderBy: { id: 'asc' },
@@ -130,6 +133,7 @@ async function copies(
       sizeBytes: volume.sizeBytes,
       provisioning: linked ? undefined : volume.provisioning,
       origin,
+      at: [],
     });
   }
   return plans;

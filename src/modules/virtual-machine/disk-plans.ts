@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { RunContext } from '../../core/command.js';
 import { requireVisible } from '../../core/entity.js';
 import { idOf, name, optional } from '../../core/input.js';
-import { ValidationError } from '../../errors.js';
+import { AlreadyExistsError, NotFoundError, ValidationError } from '../../errors.js';
 import { VolumeProvisioning } from '../../gen/client/enums.js';
 import { imageShortfalls } from '../image/rules.js';
 import { StoragePoolEntity } from '../storage/queries.js';
@@ -30,6 +30,30 @@ export interface DiskPlan {
   readonly sizeBytes: bigint | null;
   readonly provisioning: VolumeProvisioning | undefined;
   readonly origin: Origin | null;
+  /** The input that asks for it; empty where none does. */
+  readonly at: readonly string[];
+}
+
+/** What a disk's input calls the fields of its volume. */
+const FIELDS: Readonly<Record<string, string>> = { poolId: 'storagePoolId', name: 'volumeName' };
+
+/** A fault of a volume that is made for a machine, as one of the disk that asked for it. */
+export function blamed(error: unknown, { at }: Pick<DiskPlan, 'at'>): unknown {
+  if (at.length === 0) return error;
+  const place = ([field = '', ...rest]: readonly string[]) => [
+    ...at,
+    FIELDS[field] ?? field,
+    ...rest,
+  ];
+  if (error instanceof AlreadyExistsError)
+    return new AlreadyExistsError('Volume', error.field, error.value, place(error.path));
+  if (error instanceof ValidationError)
+    return new ValidationError(
+      error.issues.map((issue) => ({ ...issue, path: place(issue.path) })),
+    );
+  return error instanceof NotFoundError
+    ? new NotFoundError(error.resourceType, place(error.path))
+    : error;
 }
 
 /** Throws with the path of the culprit in `newDisks`. */
@@ -62,6 +86,7 @@ export async function planDisks(
       sizeBytes: sizeGib === undefined ? null : BigInt(sizeGib) * GIB,
       provisioning,
       origin,
+      at: path,
     });
   }
   requireOneSnapshot(plans);

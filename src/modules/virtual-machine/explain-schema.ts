@@ -4,8 +4,9 @@ import { may, type Viewer } from '../../core/authz.js';
 import type { Services } from '../../core/context.js';
 import { delegateOf, type Entity } from '../../core/entity.js';
 import { idOf, optional } from '../../core/input.js';
+import { faultsOf } from '../../core/input-faults.js';
 import type { Tx } from '../../data/client.js';
-import { BadRequestError } from '../../errors.js';
+import { BadRequestError, withArticle } from '../../errors.js';
 import { builder } from '../../graphql/builder.js';
 import { VerdictType } from '../../graphql/errors.js';
 import { ProjectEntity } from '../project/queries.js';
@@ -100,7 +101,10 @@ async function requireSeen(
   if (wanted.length === 0) return;
   const where = { AND: [{ id: { in: wanted } }, entity.visibility.where(viewer)] };
   if ((await delegateOf(tx, entity.model).count({ where })) < wanted.length)
-    throw new BadRequestError(`It names a ${entity.type} that does not exist.`, ['input', ...path]);
+    throw new BadRequestError(`It names ${withArticle(entity.type)} that does not exist.`, [
+      'input',
+      ...path,
+    ]);
 }
 
 const Input = builder.inputType('ExplainPlacementInput', {
@@ -142,13 +146,12 @@ builder.queryField('explainPlacement', (t) =>
     extensions: { uncacheable: true },
     args: { input: t.arg({ type: Input, required: true, description: 'What is to be placed.' }) },
     resolve: async (_root, { input }, { viewer, services, signal }) => {
-      const parsed = question.safeParse(input);
+      const parsed = question.safeParse(input, { error: faultsOf });
       if (!parsed.success) {
         const [issue] = parsed.error.issues;
-        throw new BadRequestError(issue?.message ?? '', [
-          'input',
-          ...(issue?.path ?? []).map(String),
-        ]);
+        const path = (issue?.path ?? []).map(String);
+        const message = [path.join('.'), issue?.message].filter(Boolean).join(': ');
+        throw new BadRequestError(message, ['input', ...path]);
       }
       if (!viewer) return null;
       return services.data.transaction((tx) => explain(tx, services, viewer, parsed.data), {

@@ -18,7 +18,7 @@ import { addVolume } from '../storage/make-volume.js';
 import { newTask } from '../task/begin.js';
 import { beginJob } from './begin.js';
 import { usageChange } from './changes.js';
-import type { DiskPlan } from './disk-plans.js';
+import { blamed, type DiskPlan } from './disk-plans.js';
 import { additionChanges, attachInterfaces } from './interfaces.js';
 import { choosePlacement, placementSettings, poolsFor, requestForNew } from './place-vm.js';
 import type { ProvisionDetails } from './provision-kinds.js';
@@ -134,12 +134,10 @@ async function addDisks(
 ): Promise<{ vm: VirtualMachine; volumes: Volume[]; changed: Change[] }> {
   const volumes: Volume[] = [];
   const changed: Change[] = [];
-  for (const { volumeName, disk: _, ...plan } of disks) {
-    const made = await addVolume(context, {
-      ...plan,
-      projectId,
-      name: volumeName,
-      attachedVmId: vm.id,
+  for (const { volumeName, disk: _, at, ...plan } of disks) {
+    const wanted = { ...plan, projectId, name: volumeName, attachedVmId: vm.id };
+    const made = await addVolume(context, wanted).catch((error: unknown) => {
+      throw blamed(error, { at });
     });
     volumes.push(made.volume);
     changed.push(...made.changed);

@@ -50,7 +50,7 @@ mutationField('cloneVirtualMachine', cloneVirtualMachine, {
 
 mutationField('promoteVirtualMachine', promoteVirtualMachine, {
   description:
-    'Gives the linked volumes of a virtual machine blocks of their own, while it runs, too: then what they shared them with, a snapshot, a volume or an image, can be deleted. Without linked volumes there is nothing to do. Its own snapshots must be deleted first: they stand on the shared blocks.',
+    'Gives the linked volumes of a virtual machine blocks of their own, while it runs, too: then what they shared them with, a snapshot, a volume or an image, can be deleted. Without linked volumes there is nothing to do. Its own snapshots must be deleted first, and linked copies of its volumes promoted: they stand on the shared blocks.',
   input: (t) => ({
     id: target(t, 'virtual machine'),
     provisioning: t.field({

@@ -134,11 +134,13 @@ async function readCandidates(
   only?: readonly string[],
 ): Promise<Candidate[]> {
   const { constraints, clusterId } = request;
+  const required = constraints?.requiredNodeIds ?? [];
   const wantsNeighbours =
     constraints?.affinityLabels !== undefined || constraints?.antiAffinityLabels !== undefined;
   const nodes = await tx.node.findMany({
     where: {
-      ...(clusterId === null ? {} : { clusterId }),
+      // Those that are asked for by name are judged, too: else nobody would be told what is wrong with them.
+      ...(clusterId === null ? {} : { OR: [{ clusterId }, { id: { in: required } }] }),
       ...(only ? { id: { in: [...only] } } : {}),
     },
     select: {

@@ -49,6 +49,7 @@ export function place(
   candidates: readonly Candidate[],
   settings: PlacementSettings,
 ): Placement {
+  const required = new Set(request.constraints?.requiredNodeIds);
   const verdicts = candidates
     .map((node): NodeVerdict => {
       const reasons = obstacles(request, node, settings.overcommit);
@@ -63,8 +64,13 @@ export function place(
         parts,
       };
     })
-    // The host name breaks ties, so that the same question has the same answer.
-    .sort((a, b) => (b.score ?? -1e9) - (a.score ?? -1e9) || (a.hostname < b.hostname ? -1 : 1));
+    // Where none fits, those that were asked for by name come first. The host name breaks ties: the same question has the same answer.
+    .sort(
+      (a, b) =>
+        (b.score ?? -1e9) - (a.score ?? -1e9) ||
+        Number(required.has(b.nodeId)) - Number(required.has(a.nodeId)) ||
+        (a.hostname < b.hostname ? -1 : 1),
+    );
   return { verdicts, ranked: verdicts.filter((v) => v.fits).map((v) => v.nodeId) };
 }
 

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { type Change, defineCommand, type RunContext } from '../../core/command.js';
 import { idOf, optional, version } from '../../core/input.js';
+import { usesOf } from '../../core/usage.js';
 import { written } from '../../core/versioned.js';
 import {
   ConflictError,
@@ -20,6 +21,7 @@ import { claimSpace } from '../storage/claims.js';
 import { lockedVolumes } from '../storage/lock-volumes.js';
 import { volumeFigures } from '../storage/make-volume.js';
 import { claimOf, decideVolume } from '../storage/rules.js';
+import { linkedTo } from '../storage/sharing.js';
 import { sourceOf } from '../storage/volume-sources.js';
 import { newTask } from '../task/begin.js';
 import { beginJob, type OperationResult, readIdle } from './begin.js';
@@ -63,7 +65,7 @@ export const promoteVirtualMachine = defineCommand({
     if (linked.length === 0) return { result, changed: [] };
     decide('PROMOTE', vm.powerState, false);
     for (const { phase } of linked) decideVolume('PROMOTE', phase);
-    requireNoSnapshots(linked);
+    await requireNothingOn(context, linked);
     const claims = await claim(context, linked, provisioning);
     const nodeId = await executorFor(context, vm);
     const details: PromoteDetails = {
@@ -88,10 +90,15 @@ async function linkedVolumes({ tx }: RunContext, virtualMachineId: string): Prom
   return held.filter((volume) => sourceOf(volume)?.linked === true);
 }
 
-/** A snapshot of a linked volume stands on the same blocks, and no pool copies those with it: they would go from under it. */
-function requireNoSnapshots(volumes: readonly Volume[]): void {
+/** A snapshot or a linked copy of a linked volume stands on the same blocks, and no pool copies those with it: they would go from under it. */
+async function requireNothingOn(
+  { tx, viewer }: RunContext,
+  volumes: readonly Volume[],
+): Promise<void> {
+  const usedBy = await usesOf(tx, viewer, { Volume: linkedTo(volumes.map(({ id }) => id)) });
   const count = Math.max(...volumes.map(({ snapshotCount }) => snapshotCount));
-  if (count > 0) throw new InUseError('Volume', [{ type: 'VirtualMachineSnapshot', count, names: [] }]); // biome-ignore format: one line
+  if (count > 0) usedBy.push({ type: 'VirtualMachineSnapshot', count, names: [] });
+  if (usedBy.length > 0) throw new InUseError('Volume', usedBy);
 }
 
 interface Claim {

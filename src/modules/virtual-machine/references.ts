@@ -4,13 +4,7 @@ import { delegateOf, type Entity } from '../../core/entity.js';
 import { readKey } from '../../core/json-part.js';
 import { usesOf } from '../../core/usage.js';
 import type { Tx } from '../../data/client.js';
-import {
-  ConflictError,
-  InUseError,
-  InvalidStateError,
-  NotFoundError,
-  ValidationError,
-} from '../../errors.js';
+import { ConflictError, InUseError, NotFoundError, ValidationError } from '../../errors.js';
 import type { Volume } from '../../gen/client/client.js';
 import { ClusterEntity } from '../cluster/queries.js';
 import { ImageEntity } from '../image/queries.js';
@@ -19,7 +13,7 @@ import { NodeEntity } from '../node/queries.js';
 import { SecurityGroupEntity } from '../security/queries.js';
 import { VolumeEntity } from '../storage/queries.js';
 import { linkedTo } from '../storage/sharing.js';
-import { imagesUsableBy } from '../storage/volume-sources.js';
+import { imagesUsableBy, requireAvailable } from '../storage/volume-sources.js';
 import type { Nic, VmSpec } from './spec.js';
 
 type Context = Pick<RunContext, 'tx' | 'viewer'>;
@@ -115,8 +109,7 @@ async function checkImages(
     if (!image) throw new NotFoundError('Image', path);
     if (!usable.some((row) => row.id === id))
       throw ValidationError.of(path, 'The Image belongs to another project.');
-    if (image.phase !== 'AVAILABLE')
-      throw new InvalidStateError('Using the image', image.phase, [], image.errorMessage);
+    requireAvailable(image);
   }
 }
 

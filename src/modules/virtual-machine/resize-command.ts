@@ -100,7 +100,7 @@ async function growRunning(
     throw new InvalidStateError(
       'RESIZE',
       before.powerState,
-      allowedOperations(before.powerState),
+      allowedOperations(before.powerState).filter((operation) => operation !== 'RESIZE'),
       why,
     );
   };
