@@ -54,6 +54,12 @@ export interface Leadership {
   valid(): boolean;
   /** Ends it: the database has said that another leader came after this one. */
   end(): void;
+  /**
+   * To be asked before it is ended so: `token`, read from the database before, is of this cluster and higher than this term's. Where the
+   * servers have not counted that far by now, they were put back to an earlier state, and it is nobody's who could come after this one:
+   * then the cluster gets another name for all terms to come. Resolves to whether it did; throws CoordinationUnavailableError.
+   */
+  disavow(token: bigint): Promise<boolean>;
 }
 
 /** What an instance says of itself. */

@@ -40,6 +40,7 @@ export function openInProcessCoordination(options: InProcessOptions): Coordinati
     end: () => {
       over = true;
     },
+    disavow: async () => false, // nobody else counts in its cluster, and its count ends with this process
   };
   const leadership = () => (term.valid() ? term : null);
   const held = new Map<string, Held>();
