@@ -10,7 +10,7 @@ import { createTestApp, postgresConfig, type TestApp } from '../support/app.js';
 import { ask } from '../support/caching.js';
 import type { Client } from '../support/client.js';
 import { mutate } from '../support/mutations.js';
-import { redisOptions } from '../support/redis-config.js';
+import { healed, redisOptions } from '../support/redis-config.js';
 import { freePorts } from '../support/services/ports.js';
 import { type RedisHandle, startRedis } from '../support/services/redis.js';
 import { until } from '../support/until.js';
@@ -20,6 +20,7 @@ const CLUSTERS = '{ clusters { nodes { id description } } }';
 let redis: RedisHandle;
 /** Between the first instance and Redis. */
 let cable: Forwarder;
+let port: number;
 let datas: Data[];
 let here: TestApp;
 let there: TestApp;
@@ -28,12 +29,13 @@ let reader: Client;
 let cluster: string;
 
 beforeAll(async () => {
-  const [server, config, [port = 0]] = await Promise.all([
+  const [server, config, [free = 0]] = await Promise.all([
     startRedis(),
     postgresConfig(),
     freePorts(1),
   ]);
   redis = server;
+  port = free;
   cable = await forward(port, redis);
   const log = createLogger({ level: 'silent' });
   datas = [await openData(config, log), await openData(config, log)];
@@ -108,6 +110,47 @@ describe('many who ask two instances the same at once', () => {
 });
 
 describe('a writer that is gone between its COMMIT and the marks of the cache', () => {
+  it('leaves no answer that shows what was before, though another writer of the type came and went meanwhile', async () => {
+    const second = (await here.seed.cluster()).id;
+    await describing(writer, 'untouched');
+    let goOn = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const letGo = (datas[0] as Data).onWrite({ writing: () => gate, written: async () => {} });
+    const client = new Redis({ ...redis });
+    const { generation, writers } = ephemeralKeys;
+    const working = () => client.zcard(writers(generation('Cluster')));
+    try {
+      const writing = describing(writer, 'late');
+      await until('it is about to commit', async () => (await working()) === 1);
+      await mutate(reader, 'updateCluster', { id: second, description: 'in between' });
+      // Kept now, it would be of before that commit.
+      await until('it is read', async () => (await seen(reader)).description === 'untouched');
+      expect(await seen(reader)).toEqual({ description: 'untouched', hit: false });
+      await cable.close();
+      goOn();
+      await until('it is committed', async () => {
+        const rows = await (datas[1] as Data).db.cluster.findMany();
+        return rows.some(({ description }) => description === 'late');
+      });
+      expect(await seen(reader)).toEqual({ description: 'late', hit: false });
+      await mutate(reader, 'updateCluster', { id: second, description: 'afterwards' });
+      expect(await working()).toBe(1);
+      const left = await client.pttl(generation('Cluster'));
+      expect(left).toBeGreaterThan(0);
+      expect(left).toBeLessThanOrEqual(ephemeralTtlMs.unsettledGeneration);
+      await writing;
+    } finally {
+      goOn();
+      letGo();
+      client.disconnect();
+    }
+    cable = await forward(port, redis);
+    await healed(here.app.services.ephemeral);
+    await until('answers are kept again', async () => (await seen(reader)).hit);
+  });
+
   it('leaves no answer that shows what was before, and keeps nothing from being kept for long', async () => {
     await describing(writer, 'before');
     await seen(reader);
