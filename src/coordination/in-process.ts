@@ -111,9 +111,11 @@ export function openInProcessCoordination(options: InProcessOptions): Coordinati
     },
     leadership,
     members: async () => [{ ...self, leader: leadership() !== null }],
-    advertise(address) {
-      self = { ...self, address };
+    async advertise(about) {
+      self = { ...self, ...about };
+      return true;
     },
+    everybodyHasRedis: () => self.redis,
     settings: inProcessSettings(),
     async close() {
       over = true;

@@ -1,4 +1,4 @@
-/** The response cache of two instances on one PostgreSQL and one Redis: one execution for both, and nothing stale after a crash. */
+/** The response cache of two instances on one PostgreSQL, etcd and Redis: one execution for both, and nothing stale, whoever dies or is cut off. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Data } from '../../src/data/client.js';
@@ -10,14 +10,17 @@ import { createTestApp, postgresConfig, type TestApp } from '../support/app.js';
 import { ask } from '../support/caching.js';
 import type { Client } from '../support/client.js';
 import { mutate } from '../support/mutations.js';
-import { healed, redisOptions } from '../support/redis-config.js';
-import { freePorts } from '../support/services/ports.js';
+import { healed, lost, redisOptions } from '../support/redis-config.js';
+import { startEtcd } from '../support/services/etcd.js';
+import { freePorts, LOOPBACK } from '../support/services/ports.js';
 import { type RedisHandle, startRedis } from '../support/services/redis.js';
+import type { ServerHandle } from '../support/services/server.js';
 import { until } from '../support/until.js';
 
 const CLUSTERS = '{ clusters { nodes { id description } } }';
 
 let redis: RedisHandle;
+let etcd: ServerHandle;
 /** Between the first instance and Redis. */
 let cable: Forwarder;
 let port: number;
@@ -29,12 +32,14 @@ let reader: Client;
 let cluster: string;
 
 beforeAll(async () => {
-  const [server, config, [free = 0]] = await Promise.all([
+  const [server, coordinator, config, [free = 0]] = await Promise.all([
     startRedis(),
+    startEtcd(),
     postgresConfig(),
     freePorts(1),
   ]);
   redis = server;
+  etcd = coordinator;
   port = free;
   cable = await forward(port, redis);
   const log = createLogger({ level: 'silent' });
@@ -42,7 +47,12 @@ beforeAll(async () => {
   const open = (data: Data | undefined, to: Pick<RedisHandle, 'host' | 'port' | 'password'>) =>
     createTestApp({
       data: data as Data,
-      config: { mode: 'production', redis: redisOptions(to), auth: { jwtSecret: 'x'.repeat(32) } },
+      config: {
+        mode: 'production',
+        redis: redisOptions(to),
+        etcd: { endpoints: [`http://${LOOPBACK}:${etcd.port}`] },
+        auth: { jwtSecret: 'x'.repeat(32) },
+      },
     });
   here = await open(datas[0], { ...redis, host: redis.host, port, password: redis.password });
   there = await open(datas[1], redis);
@@ -50,12 +60,15 @@ beforeAll(async () => {
   writer = await here.signIn('ada');
   reader = there.withToken(writer.token ?? '');
   cluster = (await here.seed.cluster()).id;
+  await until('they know of each other', () =>
+    [here, there].every(({ app }) => app.services.coordination.everybodyHasRedis()),
+  );
 }, 120_000);
 afterAll(async () => {
   await cable?.close();
   await Promise.all([here, there].map((app) => app?.stop()));
   await Promise.all((datas ?? []).map((data) => data.close()));
-  await redis?.dispose();
+  await Promise.all([redis, etcd].map((server) => server?.dispose()));
 });
 
 const describing = (client: Client, description: string) =>
@@ -64,7 +77,7 @@ const seen = async (client: Client) => {
   const { data, cache, errors } = await ask(client, CLUSTERS);
   expect(errors).toEqual([]);
   const { clusters } = data as { clusters: { nodes: { description: string }[] } };
-  return { description: clusters.nodes[0]?.description, hit: cache?.hit };
+  return { description: clusters.nodes[0]?.description, hit: cache?.hit ?? false };
 };
 
 /** How often the clusters are read from PostgreSQL, by either instance, while `work` runs. */
@@ -107,6 +120,52 @@ describe('many who ask two instances the same at once', () => {
       ephemeral.claim = claimed;
     }
   });
+});
+
+describe('an instance that is cut off from Redis alone', () => {
+  const HAVE_REDIS = '{ server { members { redis } } }';
+
+  it('writes nothing that others answer without, at once or ever, and they say why', async () => {
+    await describing(writer, 'connected');
+    await until('it is kept', async () => (await seen(reader)).hit);
+    await cable.close();
+    await lost(here.app.services.ephemeral);
+    await describing(writer, 'cut off');
+    expect(await seen(reader)).toEqual({ description: 'cut off', hit: false });
+    // No follower of the change feed runs in this test, and this writer waits for nobody any more.
+    await describing(writer, 'still cut off');
+    expect(await seen(reader)).toEqual({ description: 'still cut off', hit: false });
+    const { data } = await ask(reader, HAVE_REDIS);
+    const { members } = (data as { server: { members: { redis: boolean }[] } }).server;
+    expect(members.map((member) => member.redis).sort()).toEqual([false, true]);
+    expect((await seen(reader)).hit).toBe(false);
+
+    cable = await forward(port, redis);
+    await healed(here.app.services.ephemeral);
+    await until('answers are kept again', async () => (await seen(reader)).hit);
+    expect((await seen(reader)).description).toBe('still cut off');
+  });
+
+  it('signs somebody out everywhere, at once', async () => {
+    const eve = await there.signIn('ada');
+    expect((await ask(eve, CLUSTERS)).errors).toEqual([]);
+    const eveHere = here.withToken(eve.token ?? '');
+    await cable.close();
+    await lost(here.app.services.ephemeral);
+    await mutate(eveHere, 'logout', {});
+    expect((await ask(eve, CLUSTERS)).errors).not.toEqual([]);
+    cable = await forward(port, redis);
+    await healed(here.app.services.ephemeral);
+    await until('answers are kept again', async () => (await seen(reader)).hit);
+  });
+});
+
+it('whoever cannot hear how the others are goes by nothing that is kept, until it can', async () => {
+  await until('it is kept', async () => (await seen(reader)).hit);
+  etcd.pause();
+  await until('nothing is used', async () => !(await seen(reader)).hit);
+  etcd.resume();
+  await until('it is used again', async () => (await seen(reader)).hit);
 });
 
 describe('a writer that is gone between its COMMIT and the marks of the cache', () => {
