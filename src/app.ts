@@ -98,7 +98,8 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       const sockets = openSockets(services, { yoga, authenticate, limiter, persisted });
       server = await listen(yoga, sockets, config.server, log);
       const { port, advertiseAddress } = config.server;
-      if (port === 0 && advertiseAddress === '') coordination.advertise(new URL(server.url).host);
+      if (port === 0 && advertiseAddress === '')
+        void coordination.advertise({ address: new URL(server.url).host });
       follower = followFeed(services);
       app.startControllers();
       return server;

@@ -86,7 +86,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     if (data.kind === 'postgres') slowStatement(sql, durationMs);
   });
   // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
-  const settling = openSettling(ephemeral, () => clock.monotonic());
+  const settling = openSettling({ ephemeral, coordination, monotonic: () => clock.monotonic() });
   const isShared = () => config.mode === 'dev' || (ephemeral.kind === 'redis' && settling.settled);
   const generations = openGenerations({ ephemeral, metrics, log, isShared });
   forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
@@ -199,5 +199,5 @@ function degradations({
 /** What this process tells the others of itself. */
 function instanceOf({ server: { host, port, advertiseAddress } }: Config, clock: Clock): Instance {
   const address = advertiseAddress || `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return { id: newId(), address, version: VERSION, startedAt: clock.now() };
+  return { id: newId(), address, version: VERSION, startedAt: clock.now(), redis: true };
 }

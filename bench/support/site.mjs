@@ -10,7 +10,11 @@ const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** Counted as ever, and nobody is refused. */
 const MANY = 10_000_000;
-const LIMITS = { requests_per_minute_address: MANY, requests_per_minute_principal: MANY };
+const LIMITS = {
+  requests_per_minute_address: MANY,
+  requests_per_minute_principal: MANY,
+  subscriptions_per_principal: 1_000_000,
+};
 
 /**
  * Calls `work` with the site, and takes everything down afterwards, whatever happened.

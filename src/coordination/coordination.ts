@@ -54,6 +54,12 @@ export interface Leadership {
   valid(): boolean;
   /** Ends it: the database has said that another leader came after this one. */
   end(): void;
+  /**
+   * To be asked before it is ended so: `token`, read from the database before, is of this cluster and higher than this term's. Where the
+   * servers have not counted that far by now, they were put back to an earlier state, and it is nobody's who could come after this one:
+   * then the cluster gets another name for all terms to come. Resolves to whether it did; throws CoordinationUnavailableError.
+   */
+  disavow(token: bigint): Promise<boolean>;
 }
 
 /** What an instance says of itself. */
@@ -63,7 +69,15 @@ export interface Instance {
   readonly address: string;
   readonly version: string;
   readonly startedAt: Date;
+  /** Whether it has Redis. Of what one writes that has not, the others are not told at once. */
+  readonly redis: boolean;
 }
+
+/** What may change about an instance. */
+export type About = Partial<Pick<Instance, 'address' | 'redis'>>;
+
+/** What an instance has said of itself, and etcd has, all others go by after this, in milliseconds. */
+export const HEARD_MS = 2_000;
 
 export interface Member extends Instance {
   readonly leader: boolean;
@@ -116,8 +130,16 @@ export interface Coordination {
   leadership(): Leadership | null;
   /** Who lives, by start time, this instance included. Throws CoordinationUnavailableError. */
   members(): Promise<readonly Member[]>;
-  /** Tells the others another address, once it is known. */
-  advertise(address: string): void;
+  /**
+   * Tells the others what has changed. Resolves when etcd has it, however long that takes; to false when nobody can be told:
+   * this instance is alone for want of etcd, or closes. Never rejects.
+   */
+  advertise(about: About): Promise<boolean>;
+  /**
+   * Whether all who live have said that they have Redis, and have had it for the last moments. Also false when that is not known:
+   * for want of etcd, or because it did not answer lately.
+   */
+  everybodyHasRedis(): boolean;
   readonly settings: SharedSettings;
   /** Whoever waits for a lock gets LockBusyError at once; the term, if any, is over. */
   close(): Promise<void>;

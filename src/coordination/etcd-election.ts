@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.js';
 import type { Instance, Leadership } from './coordination.js';
 import type { EtcdClient } from './etcd-client.js';
+import { readEpoch, replaceEpoch } from './etcd-epoch.js';
 import { type Lease, openLease } from './etcd-lease.js';
 import { type Entry, openMirror } from './etcd-mirror.js';
 import { coordinationKeys, one } from './keys.js';
@@ -31,8 +32,9 @@ interface Term extends Leadership {
 /** So far apart candidates try, lest they all come at once. */
 const JITTER_MS = 50;
 const PAUSE_MS = 200;
+const PUT_BACK =
+  'etcd was put back to an earlier state: the database knows a term that etcd has not counted to. Terms have a new name from now on; nothing is left to be done';
 const KEY = Buffer.from(coordinationKeys.leader);
-const EPOCH = Buffer.from(coordinationKeys.epoch);
 
 export function openElection(client: EtcdClient, options: ElectionOptions): Election {
   const { ttl, instance, mayLead, log } = options;
@@ -72,6 +74,19 @@ export function openElection(client: EtcdClient, options: ElectionOptions): Elec
     await lease.end();
     return null;
   };
+
+  const termOf = (lease: Lease, { token, clusterId, epoch }: Won): Term => ({
+    fencingToken: token,
+    cluster: `${clusterId}/${epoch}`,
+    lease,
+    valid: lease.valid,
+    end: () => void lease.end(),
+    async disavow(later) {
+      const replaced = await replaceEpoch(client, { epoch, term: token, later });
+      if (replaced) log.warn({ term: String(token), later: String(later) }, PUT_BACK);
+      return replaced;
+    },
+  });
 
   const lead = async (won: Term): Promise<void> => {
     term = won;
@@ -127,7 +142,8 @@ export function openElection(client: EtcdClient, options: ElectionOptions): Elec
 
 interface Won {
   readonly token: bigint;
-  readonly cluster: string;
+  readonly clusterId: string;
+  readonly epoch: string;
 }
 
 /** Makes the leader key if there is none. An attempt that etcd heard twice counts as one: the value is our own. */
@@ -140,36 +156,9 @@ async function take(client: EtcdClient, lease: Lease, instance: Instance): Promi
     success: [{ request_put: put }],
     failure: [{ request_range: { key: KEY } }],
   });
-  const cluster = `${header.cluster_id}/${epoch}`;
-  if (succeeded) return { token: BigInt(header.revision), cluster };
+  const counted = { clusterId: header.cluster_id, epoch };
+  if (succeeded) return { token: BigInt(header.revision), ...counted };
   const found = responses[0]?.response_range.kvs[0];
   if (found?.value.toString() !== value) return null;
-  return { token: BigInt(found.create_revision), cluster };
-}
-
-/**
- * The cluster's id alone would not do: it is made of names and addresses, so that an etcd which was wiped and rebuilt has the
- * same, while its revisions begin again.
- */
-async function readEpoch(client: EtcdClient): Promise<string> {
-  const { responses, succeeded } = await client.txn({
-    compare: [{ key: EPOCH, target: 'Create', result: 'Greater', create_revision: '0' }],
-    success: [{ request_range: { key: EPOCH } }],
-    failure: [
-      { request_put: { key: EPOCH, value: Buffer.from(crypto.randomUUID()) } },
-      { request_range: { key: EPOCH } },
-    ],
-  });
-  const found = responses[succeeded ? 0 : 1]?.response_range.kvs[0];
-  return found?.value.toString() ?? '';
-}
-
-function termOf(lease: Lease, { token, cluster }: Won): Term {
-  return {
-    fencingToken: token,
-    cluster,
-    lease,
-    valid: lease.valid,
-    end: () => void lease.end(),
-  };
+  return { token: BigInt(found.create_revision), ...counted };
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../log.js';
 import { CoordinationUnavailableError, type Instance } from './coordination.js';
 import type { EtcdClient } from './etcd-client.js';
 import { type Lease, openLease } from './etcd-lease.js';
-import { coordinationKeys } from './keys.js';
+import { coordinationKeys, one } from './keys.js';
 
 export interface Session {
   /** The lease, waited for if there is none. Throws CoordinationUnavailableError after the request timeout. */
@@ -13,8 +13,8 @@ export interface Session {
   available(): boolean;
   /** Calls `listener` whenever the lease is over, and with it all that hung on it. */
   onLost(listener: () => void): void;
-  /** Writes what this instance says of itself anew. */
-  advertise(): void;
+  /** Writes what this instance says of itself anew, until that is done; false: not any more, it closes. */
+  advertise(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -27,6 +27,8 @@ export interface SessionOptions {
 }
 
 const RETRY_MS = 200;
+const ok = (): boolean => true;
+const failed = (): boolean => false;
 
 export function openSession(client: EtcdClient, options: SessionOptions): Session {
   const { ttl, instance, log } = options;
@@ -36,11 +38,23 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
   const listeners = new Set<() => void>();
   const waiting = new Set<(lease: Lease) => void>();
 
-  const say = async (lease: Lease): Promise<void> => {
-    const { id, ...about } = instance();
-    const key = Buffer.from(coordinationKeys.member(id));
-    const value = Buffer.from(JSON.stringify(about));
-    await client.txn({ success: [{ request_put: { key, value, lease: lease.id } }] });
+  let turn: Promise<unknown> = Promise.resolve();
+  /** One word after the other, the newest last: what was said before and had no answer may still arrive, and then finds that it is too late. */
+  const say = (lease: Lease): Promise<void> => {
+    const said = turn.then(async () => {
+      const { id, ...about } = instance();
+      const name = coordinationKeys.member(id);
+      const key = Buffer.from(name);
+      const before = (await client.range(one(name))).kvs[0]?.mod_revision ?? '0';
+      const value = Buffer.from(JSON.stringify(about));
+      const { succeeded } = await client.txn({
+        compare: [{ key, target: 'Mod', result: 'Equal', mod_revision: before }],
+        success: [{ request_put: { key, value, lease: lease.id } }],
+      });
+      if (!succeeded) throw new CoordinationUnavailableError('something older arrived just now');
+    });
+    turn = said.catch(() => undefined);
+    return said;
   };
 
   const begin = async (): Promise<void> => {
@@ -68,11 +82,15 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
     void lease.end(); // in case that only we think so
   };
 
+  const pause = (): Promise<void> => {
+    const ms = RETRY_MS * (0.5 + Math.random());
+    return sleep(ms, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
+  };
+
   const run = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       await begin().catch((err: unknown) => log.debug({ err }, 'etcd: no session'));
-      const pause = RETRY_MS * (0.5 + Math.random());
-      await sleep(pause, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
+      await pause();
     }
   };
   const running = run();
@@ -94,8 +112,13 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
     },
     available: () => current?.answering() ?? false,
     onLost: (listener) => void listeners.add(listener),
-    advertise() {
-      if (current) say(current).catch(() => undefined); // the next session says it, too
+    async advertise() {
+      while (!closing.signal.aborted) {
+        const done = current && (await say(current).then(ok, failed));
+        if (done) return true;
+        await pause();
+      }
+      return false;
     },
     async close() {
       closing.abort();

@@ -1,12 +1,13 @@
 /** The coordination port on etcd. */
 import type { Logger } from '../log.js';
-import type { Coordination, Instance, Member } from './coordination.js';
+import type { Coordination, Instance } from './coordination.js';
 import { type EtcdConnection, openEtcdClient } from './etcd-client.js';
 import { openElection } from './etcd-election.js';
 import { openLocks } from './etcd-locks.js';
+import { openMembers } from './etcd-members.js';
 import { openSession } from './etcd-session.js';
 import { openSettings } from './etcd-settings.js';
-import { coordinationKeys, one, under } from './keys.js';
+import { coordinationKeys, one } from './keys.js';
 
 export { isRefusal } from './etcd-client.js';
 
@@ -43,26 +44,14 @@ export async function openEtcdCoordination(
   const session = openSession(client, { ttl, instance: () => self, log });
   const election = openElection(client, { ttl, instance: () => self, mayLead, log });
   const locks = openLocks(client, session, { instanceId: instance.id, now });
+  const members = openMembers(client, log);
   const settings = openSettings(client);
   let closed: Promise<void> | null = null;
-
-  async function members(): Promise<readonly Member[]> {
-    const [{ kvs }, leader] = await Promise.all([
-      client.range(under(coordinationKeys.member(''))),
-      client.range(one(coordinationKeys.leader)),
-    ]);
-    const leaderId = idIn(leader.kvs[0]?.value);
-    const found = kvs.map(({ key, value }) => {
-      const id = key.toString().slice(coordinationKeys.member('').length);
-      return { ...memberIn(id, value), leader: id === leaderId };
-    });
-    return found.sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime());
-  }
 
   async function closeAll(): Promise<void> {
     locks.close();
     settings.close();
-    await Promise.all([election.close(), session.close()]);
+    await Promise.all([election.close(), session.close(), members.close()]);
     client.close();
   }
 
@@ -72,10 +61,11 @@ export async function openEtcdCoordination(
     available: session.available,
     lock: locks.lock,
     leadership: election.leadership,
-    members,
-    advertise(address) {
-      self = { ...self, address };
-      session.advertise();
+    members: members.list,
+    everybodyHasRedis: members.everybodyHasRedis,
+    advertise(about) {
+      self = { ...self, ...about };
+      return session.advertise();
     },
     settings,
     close() {
@@ -83,18 +73,4 @@ export async function openEtcdCoordination(
       return closed;
     },
   };
-}
-
-function memberIn(id: string, value: Buffer): Instance {
-  const { address, version, startedAt } = JSON.parse(value.toString()) as Record<string, string>;
-  return {
-    id,
-    address: address ?? '',
-    version: version ?? '',
-    startedAt: new Date(startedAt ?? 0),
-  };
-}
-
-function idIn(value: Buffer | undefined): string | null {
-  return value ? (JSON.parse(value.toString()) as { id: string }).id : null;
 }

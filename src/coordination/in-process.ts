@@ -40,6 +40,7 @@ export function openInProcessCoordination(options: InProcessOptions): Coordinati
     end: () => {
       over = true;
     },
+    disavow: async () => false, // nobody else counts in its cluster, and its count ends with this process
   };
   const leadership = () => (term.valid() ? term : null);
   const held = new Map<string, Held>();
@@ -110,9 +111,11 @@ export function openInProcessCoordination(options: InProcessOptions): Coordinati
     },
     leadership,
     members: async () => [{ ...self, leader: leadership() !== null }],
-    advertise(address) {
-      self = { ...self, address };
+    async advertise(about) {
+      self = { ...self, ...about };
+      return true;
     },
+    everybodyHasRedis: () => self.redis,
     settings: inProcessSettings(),
     async close() {
       over = true;

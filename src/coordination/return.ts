@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../log.js';
 import { withStandIn } from '../stand-in.js';
-import type { Coordination } from './coordination.js';
+import type { About, Coordination } from './coordination.js';
 
 export interface ReturnOptions {
   readonly alone: Coordination;
@@ -16,11 +16,11 @@ export interface ReturnOptions {
 
 /** A coordination port whose parts are in-process at first, and etcd's once that answers. Locks that are held then can still be released. */
 export function withReturn({ alone, reconnect, retryMs, log }: ReturnOptions): Coordination {
-  let address: string | null = null;
+  let said: About = {};
   const place = withStandIn<Coordination>({
     ...{ standIn: alone, reconnect, retryMs, log, server: 'etcd' },
     onReturn(etcd) {
-      if (address !== null) etcd.advertise(address);
+      void etcd.advertise(said);
       log.warn('etcd is back: this instance is one of its members now');
     },
   });
@@ -33,10 +33,13 @@ export function withReturn({ alone, reconnect, retryMs, log }: ReturnOptions): C
     lock: (resource, request) => place.current.lock(resource, request),
     leadership: () => place.current.leadership(),
     members: () => place.current.members(),
-    advertise(to) {
-      address = to;
-      place.current.advertise(to);
+    async advertise(about) {
+      said = { ...said, ...about };
+      const { current } = place;
+      return (await current.advertise(about)) && current !== alone;
     },
+    // There may be others, who are not heard.
+    everybodyHasRedis: () => place.current !== alone && place.current.everybodyHasRedis(),
     settings: {
       list: () => place.current.settings.list(),
       put: (...args) => place.current.settings.put(...args),

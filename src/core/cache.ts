@@ -5,7 +5,8 @@
  * - Whoever wants to keep what it reads takes the marks before it reads. A mark that is missing is made then.
  * - Replaced after the commit and before anybody hears of it, see `onWrite` in data/client.ts: no writer can forget it.
  * - Just before the commit the mark is made an unsettled one, under which nothing is kept or used: whoever dies in its commit, or
- *   is cut off, cannot leave a mark behind that speaks for what was before. It lives until that is certainly in the change feed.
+ *   is cut off, cannot leave a mark behind that speaks for what was before. Nor can somebody else end that, who writes the same type at the
+ *   same time: the mark settles with the last of its writers, or when that one's commit is certainly in the change feed.
  */
 
 import type { Ephemeral } from '../ephemeral/ephemeral.js';
@@ -19,13 +20,6 @@ const UNSETTLED = '?';
 /** In place of an unsettled mark one that is nobody's and does not come again: what is kept under it is not found. */
 const usable = (mark: string | null): string =>
   mark === null || mark.startsWith(UNSETTLED) ? newId() : mark;
-
-const setMark = (ephemeral: Ephemeral, type: string, settled: boolean): Promise<void> =>
-  ephemeral.set(
-    ephemeralKeys.generation(type),
-    settled ? newId() : `${UNSETTLED}${newId()}`,
-    settled ? ephemeralTtlMs.generation : ephemeralTtlMs.unsettledGeneration,
-  );
 
 export interface Generations {
   /** Before a commit; `settle` must follow. Never rejects: without Redis nothing is kept anyway. */
@@ -62,9 +56,18 @@ export function openGenerations({
   log,
   isShared,
 }: GenerationsOptions): Generations {
+  const writer = newId();
   const owed = new Set<string>();
   /** Of marks that are missing: those who find so at the same time are to get the same. */
   const making = new Map<string, Promise<string | null>>();
+  async function setMarks(types: readonly string[], working: boolean): Promise<void> {
+    if (types.length === 0) return;
+    await ephemeral.mark(types.map(ephemeralKeys.generation), {
+      ...{ writer, working, settled: newId(), unsettled: `${UNSETTLED}${newId()}` },
+      ttlMs: ephemeralTtlMs.generation,
+      unsettledMs: ephemeralTtlMs.unsettledGeneration,
+    });
+  }
   /** How many commits of this process are under way, by type. */
   const committing = new Map<string, number>();
   let retry: NodeJS.Timeout | undefined;
@@ -72,10 +75,10 @@ export function openGenerations({
 
   async function unsettle(types: ReadonlySet<string>): Promise<void> {
     for (const type of types) committing.set(type, (committing.get(type) ?? 0) + 1);
-    // In one process nobody is left to be told when it dies.
-    if (ephemeral.kind !== 'redis') return;
-    await Promise.all([...types].map((type) => setMark(ephemeral, type, false))).catch(
-      (err: unknown) => log.warn({ err }, 'cached answers cannot be told of a coming change'),
+    // In one process nobody is left to be told when it dies. Where Redis is away it is told late, and may be back before the commit.
+    if (ephemeral.kind !== 'redis' && !ephemeral.degraded) return;
+    await setMarks([...types], true).catch((err: unknown) =>
+      log.warn({ err }, 'cached answers cannot be told of a coming change'),
     );
   }
 
@@ -92,8 +95,10 @@ export function openGenerations({
     if (types.size === 0) return;
     const all = new Set([...types, ...owed]);
     try {
-      // Another commit may be under way: its writer settles it.
-      await Promise.all([...all].map((type) => setMark(ephemeral, type, !committing.has(type))));
+      // Another commit of ours may be under way: that one settles it.
+      const under = [...all].filter((type) => committing.has(type));
+      const over = [...all].filter((type) => !committing.has(type));
+      await Promise.all([setMarks(under, true), setMarks(over, false)]);
       for (const type of all) owed.delete(type);
     } catch (err) {
       for (const type of all) owed.add(type);

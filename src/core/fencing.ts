@@ -15,8 +15,9 @@ export class StaleLeaderError extends Error {
 const NAME = 'controllers';
 
 /**
- * Makes this the term whose writes count. A newer one of the same cluster is never replaced by an older one. Tokens of another
- * cluster cannot be compared: there whoever claims last has it, and the one before ends its term.
+ * Makes this the term whose writes count. A newer one of the same cluster is never replaced by an older one, nor one by another's of the
+ * same number: that is of an etcd which was put back since. Tokens of another cluster cannot be compared: there whoever claims last has
+ * it, and the one before ends its term. A newer one that there cannot be is disavowed; then the next term is of another cluster.
  * @throws {StaleLeaderError} after ending `term`
  */
 export async function claimTerm(
@@ -30,8 +31,18 @@ export async function claimTerm(
     VALUES (${NAME}, ${term.cluster}, ${term.fencingToken}, ${holder}, ${now})
     ON CONFLICT (name) DO UPDATE
     SET cluster = excluded.cluster, token = excluded.token, holder = excluded.holder, since = excluded.since
-    WHERE row.cluster <> excluded.cluster OR row.token <= excluded.token`;
-  if (claimed === 0) end(term);
+    WHERE row.cluster <> excluded.cluster OR row.token < excluded.token
+      OR (row.token = excluded.token AND row.holder = excluded.holder)`;
+  if (claimed > 0) return;
+  // Where it fails, the next term comes here again. Before the end: who has given the leader key away is not heard.
+  await disavow(db, term).catch(() => undefined);
+  end(term);
+}
+
+async function disavow(db: Db, term: Leadership): Promise<void> {
+  const [row] = await db.$queryRaw<{ token: bigint }[]>`
+    SELECT token FROM leadership WHERE name = ${NAME} AND cluster = ${term.cluster}`;
+  if (row) await term.disavow(row.token);
 }
 
 /**

@@ -1,46 +1,72 @@
 /**
- * The moments in which instances do not agree yet whether Redis is there: one has lost it (or found it again) before another.
- * - After it was lost here, others may still answer from what they keep, unaware of what is written here. So whoever writes then waits,
- *   until they have been told (Redis is back, with all that was written) or keep nothing any more.
+ * The moments in which instances do not agree yet whether Redis is there: one has lost it (or found it again) before another, or alone.
+ * - After it was lost here, others may still answer from what they keep, unaware of what is written here. So it is said among the members,
+ *   and whoever writes waits until all go by that, or Redis is back, with all that was written.
+ * - While a member says that it is without Redis, what is kept is not used here; nor while it is not known what they say.
  * - After it is back here, another instance may not be there yet, and go on writing unheard. So nothing that is kept is used then.
  */
+import { type Coordination, HEARD_MS } from '../coordination/coordination.js';
 import type { Ephemeral } from '../ephemeral/ephemeral.js';
 
 /** Within this every instance has noticed, and has read the change feed: see the pauses in ephemeral/ and feed-follower.ts. */
 const SETTLING_MS = 3_000;
+/** Nobody waits longer, though etcd may not have answered yet. */
+const LONGEST_MS = 5_000;
 
 export interface Settling {
-  /** Whether what is kept may be used again. */
+  /** Whether what is kept may be used. */
   readonly settled: boolean;
   /** To be waited for after a commit, and before anybody hears of it. At once but for the moments after a loss. */
   othersKnow(): Promise<void>;
   close(): void;
 }
 
-/** @param monotonic milliseconds that only ever rise */
-export function openSettling(ephemeral: Ephemeral, monotonic: () => number): Settling {
+export interface SettlingOptions {
+  readonly ephemeral: Pick<Ephemeral, 'degraded' | 'onInterruption'>;
+  readonly coordination: Pick<Coordination, 'advertise' | 'everybodyHasRedis'>;
+  /** Milliseconds that only ever rise. */
+  readonly monotonic: () => number;
+}
+
+export function openSettling(options: SettlingOptions): Settling {
+  const { ephemeral, coordination, monotonic } = options;
   let settledAt = 0;
-  let lostAt: number | null = null;
+  let loss: { readonly waitUntil: number; timer?: NodeJS.Timeout } | null = null;
   const waiting = new Set<() => void>();
   const wake = (): void => {
     for (const go of [...waiting]) go();
   };
+  const forget = (): void => {
+    clearTimeout(loss?.timer);
+    loss = null;
+    wake();
+  };
+
+  async function lose(): Promise<void> {
+    const own: NonNullable<typeof loss> = { waitUntil: monotonic() + LONGEST_MS };
+    loss = own;
+    const told = await coordination.advertise({ redis: false });
+    if (loss !== own) return;
+    // Whom we cannot tell hears of our writes from the change feed.
+    own.timer = setTimeout(forget, told ? HEARD_MS : SETTLING_MS).unref();
+  }
+
   const stop = ephemeral.onInterruption({
-    interrupted() {
-      lostAt = monotonic();
-    },
+    interrupted: () => void lose(),
     restored() {
-      lostAt = null;
       settledAt = monotonic() + SETTLING_MS;
-      wake();
+      forget();
+      void coordination.advertise({ redis: true });
     },
   });
+  if (ephemeral.degraded) void lose();
+
   return {
     get settled() {
-      return monotonic() >= settledAt;
+      return monotonic() >= settledAt && coordination.everybodyHasRedis();
     },
     async othersKnow() {
-      const left = lostAt === null ? 0 : lostAt + SETTLING_MS - monotonic();
+      const left = loss === null ? 0 : loss.waitUntil - monotonic();
       if (left <= 0) return;
       await new Promise<void>((resolve) => {
         const go = (): void => {
@@ -54,8 +80,7 @@ export function openSettling(ephemeral: Ephemeral, monotonic: () => number): Set
     },
     close() {
       stop();
-      lostAt = null;
-      wake();
+      forget();
     },
   };
 }

@@ -17,6 +17,20 @@ export interface Spending {
   readonly most?: number;
 }
 
+/** What a writer says of a mark that several share: see core/cache.ts for what it is good for. */
+export interface Mark {
+  /** Who says it; one writer speaks once at a time. */
+  readonly writer: string;
+  /** Whether it is at work from now on, for `unsettledMs` at the most; otherwise it is done. */
+  readonly working: boolean;
+  /** What stands there while somebody is at work. */
+  readonly unsettled: string;
+  readonly unsettledMs: number;
+  /** What stands there when nobody is, for `ttlMs` at the most. */
+  readonly settled: string;
+  readonly ttlMs: number;
+}
+
 /** What those want to know who rely on messages. */
 export interface Interruptions {
   /** From now on messages may be lost. */
@@ -40,6 +54,8 @@ export interface Ephemeral {
   getMany(keys: readonly string[]): Promise<(string | null)[]>;
   /** Keeps `value` for `ttlMs` milliseconds at the most. */
   set(key: string, value: string, ttlMs: number): Promise<void>;
+  /** Writes these marks anew, each in one step with who is at work there: settled ones only when the last writer is done or out of time. */
+  mark(keys: readonly string[], mark: Mark): Promise<void>;
   /** As `set`, if there is no such key: true for the one who came first. Rejects when that cannot be known. */
   claim(key: string, value: string, ttlMs: number): Promise<boolean>;
   /** True when there was something to delete. */

@@ -5,6 +5,8 @@ export const ephemeralKeys = {
   apiCache: (hash: string) => `cache:api:${hash}`,
   /** Another one after every committed change to an object of `type`; cached answers carry those they were made under. */
   generation: (type: string) => `cache:api:generation:${type}`,
+  /** Who is about to change what the mark under `key` stands for, by when that is over at the latest. */
+  writers: (key: string) => `${key}:writers`,
   /** Somebody is finding the answer that will be kept under this `hash`. */
   flight: (hash: string) => `cache:api:flight:${hash}`,
   /** `id`: the token's id, never the token itself. */

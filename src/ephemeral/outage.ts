@@ -172,6 +172,14 @@ export function openSupervised(redis: RedisOptions, options: OutageOptions): Sup
           if (TOLD.has(outageRule(key))) outbox.set(key, value, ttlMs);
         },
       ),
+    mark: (keys, said) =>
+      or(
+        'set',
+        () => store.mark(keys, said),
+        () => {
+          for (const key of keys) if (TOLD.has(outageRule(key))) outbox.mark(key, said);
+        },
+      ),
     claim: (key, value, ttlMs) => or('claim', () => store.claim(key, value, ttlMs), unknown),
     delete: (key) =>
       or(

@@ -1,5 +1,6 @@
 /** What Redis is still to be told: all that was written while it was away, newest value wins. Bounded: it is what may be lost. */
 import { LRUCache } from 'lru-cache';
+import type { Mark } from './ephemeral.js';
 import type { RedisStore } from './redis.js';
 
 /** Beyond this the oldest are forgotten. */
@@ -11,9 +12,10 @@ const BATCH = 500;
 
 type Entry =
   | { readonly kind: 'set'; readonly value: string; readonly endsAt: number }
+  | { readonly kind: 'mark'; readonly key: string; readonly mark: Mark; readonly saidAt: number }
   | { readonly kind: 'delete' };
 
-type Target = Pick<RedisStore, 'set' | 'delete' | 'publish'>;
+type Target = Pick<RedisStore, 'set' | 'mark' | 'delete' | 'publish'>;
 
 export class Outbox {
   readonly #entries = new LRUCache<string, Entry>({ max: MAX_KEYS });
@@ -31,6 +33,13 @@ export class Outbox {
     this.#entries.set(key, { kind: 'set', value, endsAt }, { ttl: Math.ceil(ttlMs) });
   }
 
+  /** What this writer said last counts; what others say in Redis meanwhile is not touched by it. */
+  mark(key: string, mark: Mark): void {
+    const ttl = Math.ceil(mark.working ? mark.unsettledMs : mark.ttlMs);
+    const entry = { kind: 'mark', key, mark, saidAt: performance.now() } as const;
+    this.#entries.set(`${key}\0${mark.writer}`, entry, { ttl });
+  }
+
   delete(key: string): void {
     this.#entries.set(key, { kind: 'delete' }, { ttl: LONGEST_LIFE_MS });
   }
@@ -46,7 +55,7 @@ export class Outbox {
   read(key: string): string | null | undefined {
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
-    return entry.kind === 'set' ? entry.value : null;
+    return entry.kind === 'set' ? entry.value : null; // marks are under names that nobody asks for
   }
 
   /** Tells some of it; to be called until nothing is left. Values go before messages: who hears of a change must find it. */
@@ -70,5 +79,13 @@ export class Outbox {
 
 async function tellEntry(target: Target, key: string, entry: Entry): Promise<void> {
   if (entry.kind === 'delete') await target.delete(key);
+  else if (entry.kind === 'mark') await target.mark([entry.key], shortened(entry));
   else await target.set(key, entry.value, Math.max(1, entry.endsAt - performance.now()));
+}
+
+/** By what has gone by since it was said. */
+function shortened({ mark, saidAt }: Extract<Entry, { kind: 'mark' }>): Mark {
+  const passed = performance.now() - saidAt;
+  const rest = (ms: number): number => Math.max(1, ms - passed);
+  return { ...mark, unsettledMs: rest(mark.unsettledMs), ttlMs: rest(mark.ttlMs) };
 }

@@ -1,11 +1,12 @@
 /** Redis as it is: every call fails when Redis does. What to do then is decided in outage.ts. */
 import { randomUUID } from 'node:crypto';
 import { type Redis, ReplyError } from 'ioredis';
-import type { Counted, Spending } from './ephemeral.js';
+import type { Counted, Mark, Spending } from './ephemeral.js';
 import { EphemeralUnavailableError } from './errors.js';
 import { ephemeralChannels, ephemeralKeys } from './keys.js';
 import { RedisChannels } from './redis-channels.js';
 import { connect, type RedisOptions } from './redis-connection.js';
+import { COUNT, lifetime, MARK, markArguments, type Scripts } from './redis-scripts.js';
 
 export type RedisStore = ReturnType<typeof openRedis>;
 
@@ -16,47 +17,22 @@ export interface RedisEvents {
   onLoss(error: Error): void;
 }
 
-/** Counting does not prolong. A counter that somebody left without an end gets one. An empty bound is none. */
-const COUNT = `
-local by = tonumber(ARGV[2])
-local granted = 1
-local count
-if ARGV[3] == '' then
-  count = redis.call('INCRBY', KEYS[1], by)
-else
-  count = tonumber(redis.call('GET', KEYS[1]) or '0')
-  if count + by > tonumber(ARGV[3]) then
-    granted = 0
-  else
-    count = redis.call('INCRBY', KEYS[1], by)
-  end
-end
-local rest = redis.call('PTTL', KEYS[1])
-if rest == -2 then
-  rest = tonumber(ARGV[1])
-elseif rest < 0 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[1])
-  rest = tonumber(ARGV[1])
-end
-return {count, rest, granted}`;
-
-interface Counting {
-  countWithin(
-    key: string,
-    ttlMs: number,
-    by: number,
-    most: number | '',
-  ): Promise<[number, number, number]>;
-}
-
 const PROBE_TTL_MS = 10_000;
-const lifetime = (ms: number): number => Math.max(1, Math.round(ms));
+const PROBE_MARK: Mark = {
+  ...{ writer: 'probe', working: true, unsettled: '0', settled: '0' },
+  ...{ unsettledMs: PROBE_TTL_MS, ttlMs: PROBE_TTL_MS },
+};
 
 /** Begins to connect, with one connection for commands and one for messages. Never throws because Redis is away. */
 export function openRedis(options: RedisOptions, events: RedisEvents) {
-  const commands = connect(options) as Redis & Counting;
+  const commands = connect(options) as Redis & Scripts;
   const subscriber = connect(options);
   commands.defineCommand('countWithin', { numberOfKeys: 1, lua: COUNT });
+  commands.defineCommand('markAll', { lua: MARK });
+  const mark = (keys: readonly string[], said: Mark) => {
+    const pairs = keys.flatMap((key) => [key, ephemeralKeys.writers(key)]);
+    return commands.markAll(pairs.length, ...pairs, ...markArguments(said));
+  };
   const channels = new RedisChannels(subscriber, commands);
   const probeKey = ephemeralKeys.probe(randomUUID());
   let closed = false;
@@ -75,6 +51,9 @@ export function openRedis(options: RedisOptions, events: RedisEvents) {
       keys.length === 0 ? Promise.resolve([]) : sure(commands.mget(...keys)),
     set: async (key: string, value: string, ttlMs: number): Promise<void> => {
       await sure(commands.set(key, value, 'PX', lifetime(ttlMs)));
+    },
+    mark: async (keys: readonly string[], said: Mark): Promise<void> => {
+      if (keys.length > 0) await sure(mark(keys, said));
     },
     claim: async (key: string, value: string, ttlMs: number): Promise<boolean> =>
       (await sure(commands.set(key, value, 'PX', lifetime(ttlMs), 'NX'))) !== null,
@@ -97,9 +76,10 @@ export function openRedis(options: RedisOptions, events: RedisEvents) {
         Promise.all([
           commands.set(probeKey, '0', 'PX', PROBE_TTL_MS),
           commands.countWithin(probeKey, PROBE_TTL_MS, 1, ''),
+          mark([probeKey], PROBE_MARK),
           commands.mget(probeKey),
           commands.get(probeKey),
-          commands.del(probeKey),
+          commands.del(probeKey, ephemeralKeys.writers(probeKey)),
           channels.publish(ephemeralChannels.probe, ''),
           subscriber.ping(),
           channels.sync(),

@@ -53,7 +53,7 @@ describe('after a commit', () => {
   });
 
   it.each([
-    ['the generations cannot be replaced', 'set'],
+    ['the generations cannot be replaced', 'mark'],
     ['nobody can be told', 'publish'],
   ] as const)(
     '%s: the change stands, the caller is not bothered, the failure is counted',

@@ -29,6 +29,7 @@ const termWith = (fencingToken: bigint): Leadership => ({
   cluster: 'a test',
   valid: () => true,
   end: () => undefined,
+  disavow: async () => false,
 });
 
 async function runsOf(name: string, outcome: string): Promise<number> {

@@ -365,7 +365,7 @@ describe('many who ask the same at once', () => {
 });
 
 describe('the store', () => {
-  it.each(['get', 'getMany', 'set'] as const)(
+  it.each(['get', 'getMany', 'set', 'mark'] as const)(
     'failing to %s takes the cache away, and nothing else',
     async (method) => {
       const query = distinct(CLUSTERS);
@@ -383,7 +383,7 @@ describe('the store', () => {
     const query = distinct(CLUSTERS);
     await ask(admin, query);
     const { ephemeral } = world.app.services;
-    const broken = vi.spyOn(ephemeral, 'set').mockRejectedValue(new Error('gone'));
+    const broken = vi.spyOn(ephemeral, 'mark').mockRejectedValue(new Error('gone'));
     const { cluster } = await mutate(admin, 'createCluster', { name: 'untold' });
     broken.mockRestore();
     const during = await ask(admin, query);

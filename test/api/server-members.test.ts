@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTestApp, type TestApp } from '../support/app.js';
 
-const MEMBERS = '{ server { members { id address version startedAt leader self } leader { id } } }';
+const MEMBERS =
+  '{ server { members { id address version startedAt leader redis self } leader { id } } }';
 
 let world: TestApp;
 beforeAll(async () => {
@@ -24,6 +25,7 @@ it('without etcd an instance is the only member, and leads', async () => {
           version: expect.stringMatching(/\d/),
           startedAt: expect.stringMatching(/Z$/),
           leader: true,
+          redis: true,
           self: true,
         },
       ],

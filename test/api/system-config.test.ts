@@ -316,7 +316,13 @@ describe('the log', () => {
   it('says each change, each problem and each loss once', async () => {
     const lines: { level: string; msg: string; settings?: unknown; setting?: string }[] = [];
     const log = createLogger({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line)) });
-    const instance = { id: newId(), address: 'here:1', version: '1', startedAt: new Date() };
+    const instance = {
+      id: newId(),
+      address: 'here:1',
+      version: '1',
+      startedAt: new Date(),
+      redis: true,
+    };
     const coordination = openInProcessCoordination({ instance });
     const { settings } = openSettings(defaultConfig(), coordination, log);
     await settings.heard(0n, 1_000);

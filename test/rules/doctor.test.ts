@@ -278,6 +278,7 @@ describe('etcd', () => {
     alarms: [],
     instances: 2,
     leader: 'a',
+    withoutRedis: [],
   };
   const away = { endpoint: 'http://e3', refusal: 'refused' };
   it.each<[string, Partial<EtcdFacts>, string[]]>([
@@ -312,6 +313,11 @@ describe('etcd', () => {
       'old',
       { members: [member(1, { version: '3.3.25' })] },
       ['warning: http://e1 is version 3.3.25'],
+    ],
+    [
+      'registering instances without Redis',
+      { withoutRedis: ['a:8080', 'b:8080'] },
+      ['warning: without Redis: a:8080, b:8080; as long as one of them is'],
     ],
     ['alone', { members: [member(1)], size: 1 }, ['ok: ', 'notice: one member only']],
   ])('that is %s', (_what, change, expected) => {

@@ -1,4 +1,4 @@
-/** The response cache of two instances on one PostgreSQL and one Redis: one execution for both, and nothing stale after a crash. */
+/** The response cache of two instances on one PostgreSQL, etcd and Redis: one execution for both, and nothing stale, whoever dies or is cut off. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Data } from '../../src/data/client.js';
@@ -10,16 +10,20 @@ import { createTestApp, postgresConfig, type TestApp } from '../support/app.js';
 import { ask } from '../support/caching.js';
 import type { Client } from '../support/client.js';
 import { mutate } from '../support/mutations.js';
-import { redisOptions } from '../support/redis-config.js';
-import { freePorts } from '../support/services/ports.js';
+import { healed, lost, redisOptions } from '../support/redis-config.js';
+import { startEtcd } from '../support/services/etcd.js';
+import { freePorts, LOOPBACK } from '../support/services/ports.js';
 import { type RedisHandle, startRedis } from '../support/services/redis.js';
+import type { ServerHandle } from '../support/services/server.js';
 import { until } from '../support/until.js';
 
 const CLUSTERS = '{ clusters { nodes { id description } } }';
 
 let redis: RedisHandle;
+let etcd: ServerHandle;
 /** Between the first instance and Redis. */
 let cable: Forwarder;
+let port: number;
 let datas: Data[];
 let here: TestApp;
 let there: TestApp;
@@ -28,19 +32,27 @@ let reader: Client;
 let cluster: string;
 
 beforeAll(async () => {
-  const [server, config, [port = 0]] = await Promise.all([
+  const [server, coordinator, config, [free = 0]] = await Promise.all([
     startRedis(),
+    startEtcd(),
     postgresConfig(),
     freePorts(1),
   ]);
   redis = server;
+  etcd = coordinator;
+  port = free;
   cable = await forward(port, redis);
   const log = createLogger({ level: 'silent' });
   datas = [await openData(config, log), await openData(config, log)];
   const open = (data: Data | undefined, to: Pick<RedisHandle, 'host' | 'port' | 'password'>) =>
     createTestApp({
       data: data as Data,
-      config: { mode: 'production', redis: redisOptions(to), auth: { jwtSecret: 'x'.repeat(32) } },
+      config: {
+        mode: 'production',
+        redis: redisOptions(to),
+        etcd: { endpoints: [`http://${LOOPBACK}:${etcd.port}`] },
+        auth: { jwtSecret: 'x'.repeat(32) },
+      },
     });
   here = await open(datas[0], { ...redis, host: redis.host, port, password: redis.password });
   there = await open(datas[1], redis);
@@ -48,12 +60,15 @@ beforeAll(async () => {
   writer = await here.signIn('ada');
   reader = there.withToken(writer.token ?? '');
   cluster = (await here.seed.cluster()).id;
+  await until('they know of each other', () =>
+    [here, there].every(({ app }) => app.services.coordination.everybodyHasRedis()),
+  );
 }, 120_000);
 afterAll(async () => {
   await cable?.close();
   await Promise.all([here, there].map((app) => app?.stop()));
   await Promise.all((datas ?? []).map((data) => data.close()));
-  await redis?.dispose();
+  await Promise.all([redis, etcd].map((server) => server?.dispose()));
 });
 
 const describing = (client: Client, description: string) =>
@@ -62,7 +77,7 @@ const seen = async (client: Client) => {
   const { data, cache, errors } = await ask(client, CLUSTERS);
   expect(errors).toEqual([]);
   const { clusters } = data as { clusters: { nodes: { description: string }[] } };
-  return { description: clusters.nodes[0]?.description, hit: cache?.hit };
+  return { description: clusters.nodes[0]?.description, hit: cache?.hit ?? false };
 };
 
 /** How often the clusters are read from PostgreSQL, by either instance, while `work` runs. */
@@ -107,7 +122,94 @@ describe('many who ask two instances the same at once', () => {
   });
 });
 
+describe('an instance that is cut off from Redis alone', () => {
+  const HAVE_REDIS = '{ server { members { redis } } }';
+
+  it('writes nothing that others answer without, at once or ever, and they say why', async () => {
+    await describing(writer, 'connected');
+    await until('it is kept', async () => (await seen(reader)).hit);
+    await cable.close();
+    await lost(here.app.services.ephemeral);
+    await describing(writer, 'cut off');
+    expect(await seen(reader)).toEqual({ description: 'cut off', hit: false });
+    // No follower of the change feed runs in this test, and this writer waits for nobody any more.
+    await describing(writer, 'still cut off');
+    expect(await seen(reader)).toEqual({ description: 'still cut off', hit: false });
+    const { data } = await ask(reader, HAVE_REDIS);
+    const { members } = (data as { server: { members: { redis: boolean }[] } }).server;
+    expect(members.map((member) => member.redis).sort()).toEqual([false, true]);
+    expect((await seen(reader)).hit).toBe(false);
+
+    cable = await forward(port, redis);
+    await healed(here.app.services.ephemeral);
+    await until('answers are kept again', async () => (await seen(reader)).hit);
+    expect((await seen(reader)).description).toBe('still cut off');
+  });
+
+  it('signs somebody out everywhere, at once', async () => {
+    const eve = await there.signIn('ada');
+    expect((await ask(eve, CLUSTERS)).errors).toEqual([]);
+    const eveHere = here.withToken(eve.token ?? '');
+    await cable.close();
+    await lost(here.app.services.ephemeral);
+    await mutate(eveHere, 'logout', {});
+    expect((await ask(eve, CLUSTERS)).errors).not.toEqual([]);
+    cable = await forward(port, redis);
+    await healed(here.app.services.ephemeral);
+    await until('answers are kept again', async () => (await seen(reader)).hit);
+  });
+});
+
+it('whoever cannot hear how the others are goes by nothing that is kept, until it can', async () => {
+  await until('it is kept', async () => (await seen(reader)).hit);
+  etcd.pause();
+  await until('nothing is used', async () => !(await seen(reader)).hit);
+  etcd.resume();
+  await until('it is used again', async () => (await seen(reader)).hit);
+});
+
 describe('a writer that is gone between its COMMIT and the marks of the cache', () => {
+  it('leaves no answer that shows what was before, though another writer of the type came and went meanwhile', async () => {
+    const second = (await here.seed.cluster()).id;
+    await describing(writer, 'untouched');
+    let goOn = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const letGo = (datas[0] as Data).onWrite({ writing: () => gate, written: async () => {} });
+    const client = new Redis({ ...redis });
+    const { generation, writers } = ephemeralKeys;
+    const working = () => client.zcard(writers(generation('Cluster')));
+    try {
+      const writing = describing(writer, 'late');
+      await until('it is about to commit', async () => (await working()) === 1);
+      await mutate(reader, 'updateCluster', { id: second, description: 'in between' });
+      // Kept now, it would be of before that commit.
+      await until('it is read', async () => (await seen(reader)).description === 'untouched');
+      expect(await seen(reader)).toEqual({ description: 'untouched', hit: false });
+      await cable.close();
+      goOn();
+      await until('it is committed', async () => {
+        const rows = await (datas[1] as Data).db.cluster.findMany();
+        return rows.some(({ description }) => description === 'late');
+      });
+      expect(await seen(reader)).toEqual({ description: 'late', hit: false });
+      await mutate(reader, 'updateCluster', { id: second, description: 'afterwards' });
+      expect(await working()).toBe(1);
+      const left = await client.pttl(generation('Cluster'));
+      expect(left).toBeGreaterThan(0);
+      expect(left).toBeLessThanOrEqual(ephemeralTtlMs.unsettledGeneration);
+      await writing;
+    } finally {
+      goOn();
+      letGo();
+      client.disconnect();
+    }
+    cable = await forward(port, redis);
+    await healed(here.app.services.ephemeral);
+    await until('answers are kept again', async () => (await seen(reader)).hit);
+  });
+
   it('leaves no answer that shows what was before, and keeps nothing from being kept for long', async () => {
     await describing(writer, 'before');
     await seen(reader);

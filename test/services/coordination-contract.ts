@@ -1,7 +1,9 @@
 /** What every adapter of the coordination port does, said once: run with each of them. */
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Coordination,
+  HEARD_MS,
   type Lock,
   LockBusyError,
   type LockRequest,
@@ -217,11 +219,31 @@ export function coordinationContract(name: string, open: () => Promise<Members>)
       });
 
       it('tell the others their address once they know it', async () => {
-        one.advertise('10.0.0.7:8443');
+        expect(await one.advertise({ address: '10.0.0.7:8443' })).toBe(true);
         await until('the new address', async () => {
           const found = await other.members();
           return found.some(({ id, address }) => id === one.id && address === '10.0.0.7:8443');
         });
+      });
+
+      it('say whether they have Redis; as long as one has not, all know, and a while longer', async () => {
+        await until('all are known to have it', () =>
+          [one, other].every((member) => member.everybodyHasRedis()),
+        );
+        const { address } = (await other.members()).find(({ id }) => id === one.id) ?? {};
+        expect(await one.advertise({ redis: false })).toBe(true);
+        const said = async () => (await other.members()).find(({ id }) => id === one.id);
+        expect(await said()).toMatchObject({ redis: false, address });
+        await setTimeout(HEARD_MS); // what is promised is that it is known after this, not before
+        expect([one, other].map((member) => member.everybodyHasRedis())).toEqual([false, false]);
+        // Said in a row, the last word is the one that stays.
+        void one.advertise({ redis: true });
+        void one.advertise({ redis: false });
+        expect(await one.advertise({ redis: true })).toBe(true);
+        expect(await said()).toMatchObject({ redis: true });
+        await until('all know that it has it', () =>
+          [one, other].every((member) => member.everybodyHasRedis()),
+        );
       });
 
       it('are available while they can coordinate', async () => {
@@ -291,6 +313,12 @@ export function coordinationContract(name: string, open: () => Promise<Members>)
         const refused = busy(last.one.lock(resource, ask('second', 600_000)));
         await last.close();
         await refused;
+      });
+
+      it('tells nobody anything any more', async () => {
+        const last = await open();
+        await last.close();
+        expect(await last.one.advertise({ redis: false })).toBe(last.one.kind !== 'etcd');
       });
 
       it('ends the term, and another member leads', async () => {

@@ -1,6 +1,6 @@
 /** What every adapter of the ephemeral port does, said once: run with each of them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Ephemeral } from '../../src/ephemeral/ephemeral.js';
+import type { Ephemeral, Mark } from '../../src/ephemeral/ephemeral.js';
 import { until } from '../support/until.js';
 
 /** Two clients of one store; the same object twice where there can only be one. */
@@ -116,6 +116,81 @@ export function ephemeralContract(name: string, open: () => Promise<Clients>): v
         await one.set(key, 'x', SHORT_MS);
         await shortLifetimeEnds();
         expect(await one.get(key)).toBeNull();
+      });
+    });
+
+    describe('a mark', () => {
+      const say = (client: Ephemeral, key: string, writer: string, mark: Partial<Mark>) =>
+        client.mark([key], {
+          ...{ writer, working: false, settled: `by ${writer}`, unsettled: `${writer} works` },
+          ...{ ttlMs: LONG_MS, unsettledMs: LONG_MS, ...mark },
+        });
+      const working = { working: true };
+
+      it('is unsettled while its writer works, and settled after that', async () => {
+        const key = fresh();
+        await say(one, key, 'a', working);
+        expect(await other.get(key)).toBe('a works');
+        await say(one, key, 'a', {});
+        expect(await other.get(key)).toBe('by a');
+        await say(other, key, 'b', {});
+        expect(await one.get(key)).toBe('by b');
+      });
+
+      it('stays unsettled until the last of several writers is done, whoever comes and goes', async () => {
+        const key = fresh();
+        await say(one, key, 'a', working);
+        await say(other, key, 'b', working);
+        expect(await one.get(key)).toBe('b works');
+        await say(other, key, 'b', {});
+        expect(await one.get(key)).toBe('b works');
+        await say(other, key, 'c', {});
+        expect(await one.get(key)).toBe('c works');
+        await say(other, key, 'b', working);
+        await say(one, key, 'a', {});
+        expect(await one.get(key)).toBe('a works');
+        await say(other, key, 'b', {});
+        expect(await one.get(key)).toBe('by b');
+      });
+
+      it('waits for a writer that is never done for as long as it said, and then is there no more', async () => {
+        const key = fresh();
+        const said = [
+          say(one, key, 'dead', { working: true, unsettledMs: SHORT_MS }),
+          say(one, key, 'b', {}),
+          one.get(key),
+        ];
+        expect((await Promise.all(said))[2]).toBe('b works');
+        await shortLifetimeEnds();
+        expect(await one.get(key)).toBeNull();
+        await say(other, key, 'b', {});
+        expect(await one.get(key)).toBe('by b');
+      });
+
+      it('does not wait for the dead one any longer because others come and go', async () => {
+        const key = fresh();
+        await say(one, key, 'dead', { working: true, unsettledMs: SHORT_MS });
+        await say(other, key, 'b', working);
+        await shortLifetimeEnds();
+        await say(other, key, 'b', {});
+        expect(await one.get(key)).toBe('by b');
+      });
+
+      it('ends when its time is over', async () => {
+        const key = fresh();
+        await say(one, key, 'a', { ttlMs: SHORT_MS });
+        expect(await other.get(key)).toBe('by a');
+        await shortLifetimeEnds();
+        expect(await other.get(key)).toBeNull();
+      });
+
+      it('is written for many at once, each with writers of its own', async () => {
+        const [first, second] = [fresh(), fresh()];
+        await say(one, second, 'a', working);
+        const mark = { writer: 'b', settled: 'settled', unsettled: 'unsettled', working: false };
+        await other.mark([first, second], { ...mark, ttlMs: LONG_MS, unsettledMs: LONG_MS });
+        expect(await one.getMany([first, second])).toEqual(['settled', 'unsettled']);
+        await other.mark([], { ...mark, ttlMs: LONG_MS, unsettledMs: LONG_MS });
       });
     });
 

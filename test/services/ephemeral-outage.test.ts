@@ -119,6 +119,41 @@ describe('the port', () => {
     expect(await other.get(generation)).toBe('another mark');
   });
 
+  it('tells late that a writer is done, and settles no mark that others work under', async () => {
+    const key = ephemeralKeys.generation('Node');
+    const say = (who: Ephemeral, writer: string, working: boolean) =>
+      who.mark([key], {
+        ...{ writer, working, settled: `by ${writer}`, unsettled: `${writer} works` },
+        ...{ ttlMs: LONG_MS, unsettledMs: LONG_MS },
+      });
+    await say(one, 'a', true);
+    await say(other, 'b', true);
+    server.pause();
+    await Promise.allSettled([one.get(key), other.get(key)]);
+    await say(one, 'a', false);
+    server.resume();
+    await Promise.all([healed(one), healed(other)]);
+    expect(await one.get(key)).toBe('a works');
+    await say(other, 'b', false);
+    expect(await one.get(key)).toBe('by b');
+  });
+
+  it('tells of a writer that began while Redis was away before it is in use again', async () => {
+    const key = ephemeralKeys.generation('Cluster');
+    const mark = {
+      settled: 'settled',
+      unsettled: 'unsettled',
+      ttlMs: LONG_MS,
+      unsettledMs: LONG_MS,
+    };
+    await other.mark([key], { ...mark, writer: 'b', working: false });
+    server.pause();
+    await one.mark([key], { ...mark, writer: 'a', working: true });
+    server.resume();
+    await Promise.all([healed(one), healed(other)]);
+    expect(await other.get(key)).toBe('unsettled');
+  });
+
   it('goes on telling its own listeners, and tells the others late rather than never', async () => {
     const [near, far]: string[][] = [[], []];
     const happened: string[] = [];

@@ -19,7 +19,13 @@ export function connectionTo(port: number): EtcdOptions {
 
 export function surroundings(name: string): Surroundings {
   return {
-    instance: { id: newId(), address: `${name}:8080`, version: '1.2.3', startedAt: new Date() },
+    instance: {
+      id: newId(),
+      address: `${name}:8080`,
+      version: '1.2.3',
+      startedAt: new Date(),
+      redis: true,
+    },
     mayLead: () => true,
     now: () => new Date(),
     log: createLogger({ level: process.env.ETCD_LOG ?? 'silent' }),

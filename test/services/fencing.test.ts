@@ -50,6 +50,7 @@ function term(cluster: string, fencingToken: bigint): Leadership & { ended: bool
     end: () => {
       made.ended = true;
     },
+    disavow: async () => false,
   };
   return made;
 }
@@ -112,8 +113,10 @@ it('a leader that was cut off past its lease and goes on writes nothing', async 
     return row?.holder === second.app.services.coordination.id;
   });
   expect(next.fencingToken).toBeGreaterThan(before.fencingToken);
+  expect(next.cluster).toBe(before.cluster);
   const back = await forward(port, etcd); // it can lock again, and still believes to lead
   await until('it has etcd again', () => first.app.services.coordination.available());
+  expect(await before.disavow(next.fencingToken)).toBe(false); // another one has come, etcd was not put back
   goOn();
   await until('it has tried', () => outcomes.length === 2);
   expect(outcomes.map((outcome) => (outcome as Error).name)).toEqual([

@@ -2,6 +2,7 @@
 import { Etcd3 } from 'etcd3';
 import type { Config } from '../../config/model.js';
 import { access, policy } from '../../coordination/etcd-client.js';
+import { memberIn } from '../../coordination/etcd-members.js';
 import { coordinationKeys } from '../../coordination/keys.js';
 import { connectionOf } from '../../coordination/open.js';
 import { defineCheck } from './check.js';
@@ -28,6 +29,8 @@ export interface EtcdFacts {
   /** Instances of ours that are registered, and who leads. */
   readonly instances: number;
   readonly leader: string | null;
+  /** Addresses of those that say they are without Redis. */
+  readonly withoutRedis: readonly string[];
 }
 
 /** What etcd grants a database unless it is told otherwise. */
@@ -80,6 +83,13 @@ export function judgeEtcd(facts: EtcdFacts): Judgement[] {
       problem(
         `the alarm ${alarm} is on: etcd takes no writes`,
         'Make room (etcdctl compact, etcdctl defrag), then etcdctl alarm disarm.',
+      ),
+    );
+  if (facts.withoutRedis.length > 0)
+    findings.push(
+      warning(
+        `without Redis: ${facts.withoutRedis.join(', ')}; as long as one of them is, no instance answers from the cache`,
+        'See why it cannot reach Redis: its log says so, and the doctor there.',
       ),
     );
   if (facts.size === 1)
@@ -146,20 +156,24 @@ export const etcd = defineCheck({
     const alive = members
       .filter((member) => member.refusal === null)
       .map(({ endpoint }) => endpoint);
-    if (alive.length === 0) return { members, size: 0, alarms: [], instances: 0, leader: null };
+    const nobody = { size: 0, alarms: [], instances: 0, leader: null, withoutRedis: [] };
+    if (alive.length === 0) return { members, ...nobody };
     return withClient(alive.slice(0, 1), settings, async (client) => {
       const [list, alarms, instances, leader] = await Promise.all([
         client.cluster.memberList({}),
         client.maintenance.alarm({ action: 'Get', memberID: 0, alarm: 'None' }),
-        client.getAll().prefix(coordinationKeys.member('')).count(),
+        client.getAll().prefix(coordinationKeys.member('')).buffers(),
         client.get(coordinationKeys.leader).string(),
       ]);
       return {
         members,
         size: list.members.length,
         alarms: [...new Set(alarms.alarms.map(({ alarm }) => String(alarm).toUpperCase()))],
-        instances,
+        instances: Object.keys(instances).length,
         leader,
+        withoutRedis: Object.entries(instances)
+          .map(([id, value]) => memberIn(id, value))
+          .flatMap(({ redis, address }) => (redis ? [] : [address])),
       };
     });
   },

@@ -24,6 +24,10 @@ export const MemberType = builder.objectRef<ShownMember>('ServerMember').impleme
     leader: t.exposeBoolean('leader', {
       description: 'Whether it runs the controllers at present. At most one does.',
     }),
+    redis: t.exposeBoolean('redis', {
+      description:
+        'Whether it has Redis. As long as one has not, no instance answers from its cache: what that one writes, the others hear of late.',
+    }),
     self: t.exposeBoolean('self', { description: 'Whether it is the one that answers.' }),
   }),
 });

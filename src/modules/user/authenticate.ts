@@ -46,7 +46,7 @@ interface Remembered {
 
 /** Made once per app. The answer is null for every token that does not count, whatever the reason. */
 export function createAuthenticator(services: Services): Authenticator {
-  const { clock, generations, log } = services;
+  const { clock, ephemeral, generations, log } = services;
   const memory = () => ({
     known: new LRUCache<string, Remembered>({ max: MAX_REMEMBERED }),
     /** Counts them: what began to be loaded before the last one may be what it changed. */
@@ -66,7 +66,9 @@ export function createAuthenticator(services: Services): Authenticator {
   });
 
   function isCurrent({ loaded, marks, at }: Remembered, now: Marks): boolean {
-    const allowed = now && generations.shared ? REMEMBER_MS : REMEMBER_UNSEEN_MS;
+    let allowed = now && generations.shared ? REMEMBER_MS : REMEMBER_UNSEEN_MS;
+    // The marks are there, and do not speak for all: an instance without Redis may take away rights unheard.
+    if (now && !generations.shared && !ephemeral.degraded) allowed = 0;
     if (clock.monotonic() - at >= allowed) return false;
     if (loaded.until && loaded.until <= clock.now()) return false;
     return now === null || now.join() === marks?.join();

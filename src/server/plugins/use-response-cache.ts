@@ -125,7 +125,7 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
 
   function keep({ key, marks, at, flight }: Miss, data: string): void {
     flight?.land(data);
-    if (!isKept(data)) return;
+    if (!isKept(data) || !isUsable()) return;
     const { ttlMs } = config.cache;
     ephemeral
       .set(key, writeEntry({ marks, at, data }), Math.round(ttlMs * (0.9 + Math.random() / 5)))
