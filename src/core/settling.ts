@@ -42,24 +42,26 @@ export function openSettling(options: SettlingOptions): Settling {
     wake();
   };
 
-  async function lose(): Promise<void> {
+  /** @param untold how long to wait when nobody can be told, in milliseconds */
+  async function lose(untold: number): Promise<void> {
     const own: NonNullable<typeof loss> = { waitUntil: monotonic() + LONGEST_MS };
     loss = own;
     const told = await coordination.advertise({ redis: false });
     if (loss !== own) return;
-    // Whom we cannot tell hears of our writes from the change feed.
-    own.timer = setTimeout(forget, told ? HEARD_MS : SETTLING_MS).unref();
+    own.timer = setTimeout(forget, told ? HEARD_MS : untold).unref();
   }
 
   const stop = ephemeral.onInterruption({
-    interrupted: () => void lose(),
+    // Whom we cannot tell loses it, too, or hears of our writes from the change feed.
+    interrupted: () => void lose(SETTLING_MS),
     restored() {
       settledAt = monotonic() + SETTLING_MS;
       forget();
       void coordination.advertise({ redis: true });
     },
   });
-  if (ephemeral.degraded) void lose();
+  // Where it was away before we came, those whom we cannot tell have long noticed, or would not by waiting.
+  if (ephemeral.degraded) void lose(0);
 
   return {
     get settled() {

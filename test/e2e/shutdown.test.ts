@@ -32,11 +32,15 @@ beforeAll(async () => {
   });
   await installation.createUser('ada', 'ADMIN');
 });
-beforeEach(async () => {
-  served = await installation.serve();
+/** A program of its own for each test, as it ends with it. */
+async function serve(env: Record<string, string> = {}): Promise<void> {
+  served = await installation.serve([], { env });
   leftovers.push(() => served.program.dispose());
+}
+async function serveAda(env?: Record<string, string>): Promise<void> {
+  await serve(env);
   ada = await served.signIn('ada', installation.password);
-});
+}
 afterEach(async () => {
   for (const remove of leftovers.splice(0).reverse()) await remove();
 });
@@ -98,6 +102,8 @@ const msOf = async (work: Promise<unknown>) => {
 };
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('after %s', (signal) => {
+  beforeEach(() => serveAda());
+
   it('an idle program ends at once with code 0, with connections and streams open', async () => {
     const stream = await openEventStream(served.url, ada.token, WATCH);
     const socket = await subscribeBySocket();
@@ -114,6 +120,8 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('after %s', (signal) => {
 });
 
 describe('while it stops', () => {
+  beforeEach(() => serveAda());
+
   it('running requests are finished and nothing new is taken, also when one Ctrl-C comes twice', async () => {
     const held = await hold();
     const answer = ada.answer(CREATE, { name: 'finished' });
@@ -213,12 +221,10 @@ describe('while it stops', () => {
 });
 
 describe('nobody is waited for too long', () => {
-  beforeEach(async () => {
-    await served.program.dispose();
-    served = await installation.serve([], { env: { QUANTIX_SERVER_SHUTDOWN_TIMEOUT: '500ms' } });
-  });
+  const impatient = { QUANTIX_SERVER_SHUTDOWN_TIMEOUT: '500ms' };
 
   it('a client that does not answer the goodbye of its socket', async () => {
+    await serve(impatient);
     const socket = new WebSocket(
       `${served.url.replace('http', 'ws')}/graphql`,
       'graphql-transport-ws',
@@ -231,6 +237,7 @@ describe('nobody is waited for too long', () => {
   });
 
   it('a client that was refused a socket and stays connected', async () => {
+    await serve(impatient);
     const { hostname, port } = new URL(served.url);
     const socket = dial({ host: hostname, port: Number(port), allowHalfOpen: true });
     leftovers.push(() => void socket.destroy());
@@ -244,7 +251,7 @@ describe('nobody is waited for too long', () => {
   });
 
   it('a request that does not end within server.shutdown_timeout', async () => {
-    ada = await served.signIn('ada', installation.password);
+    await serveAda(impatient);
     const held = await hold();
     const answer = ada.answer(CREATE, { name: 'too-late' }).catch(() => 'cut off');
     await held.waiters(1);

@@ -135,6 +135,14 @@ describe('a write', () => {
     expect(first.answered).toBe(true);
   });
 
+  it('waits for nobody where Redis was away from the start and nobody can be told', async () => {
+    const { write, pass } = open(async () => false, true);
+    await pass(1);
+    const first = write();
+    await pass(0);
+    expect(first.answered).toBe(true);
+  });
+
   it('waits for nobody once this process closes', async () => {
     const { settling, write, pass, lose } = open();
     lose();

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Client, createClient } from './client.js';
 import { KeptFolder } from './services/process.js';
+import { until } from './until.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 /** Longer than any start on a busy machine; only a defect comes near it. */
@@ -206,6 +207,8 @@ function servedAt(url: string, program: Program): Served {
     program,
     url,
     client,
-    signIn: async (username, password) => client(await client().login(username, password)),
+    // The first request of a program that has just begun may be given up where the machine is busy.
+    signIn: async (username, password) =>
+      client(await until(`${username} is signed in`, () => client().login(username, password))),
   };
 }
