@@ -4,8 +4,8 @@ import './config/node-env.js'; // before everything that reads NODE_ENV as it lo
 import { failureOf } from './cli/failure.js';
 import { run } from './cli/run.js';
 
-/** What is still open when a command is done (a database that does not answer, say) does not keep the process for longer. */
-const LINGER_MS = 500;
+/** What is still open when a command is done (a database that does not answer, a client's timer) does not keep the process for longer. */
+const LINGER_MS = 100;
 
 run(process.argv.slice(2)).then(
   (code) => {
