@@ -23,6 +23,11 @@ export interface HttpServer {
 export const HEADERS_TIMEOUT_MS = 10_000;
 /** How often slow clients are looked for; Node's own 30 s would make every limit mean half a minute more. */
 const CHECK_INTERVAL_MS = 1_000;
+/**
+ * Longer than nginx keeps an idle connection to us (60 s): whoever may end first must be the one that asks, or its next request meets
+ * our end of the connection, and a POST is not sent twice.
+ */
+const KEEP_ALIVE_MS = 75_000;
 
 /** @throws the system's error (EADDRINUSE, EACCES ...) when the address cannot be taken; what is wrong with the certificate */
 export async function listen(
@@ -68,6 +73,7 @@ function makeServer(
     headersTimeout,
     requestTimeout: config.requestTimeoutMs,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
   };
   const files = tlsFilesOf(config);
   if (!files)

@@ -1,4 +1,5 @@
 /** What the HTTP server takes, refuses and survives. */
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Installation, install } from '../support/installation.js';
 import type { Served } from '../support/program.js';
@@ -283,6 +284,18 @@ describe('limits', () => {
     );
     expect(answer).toMatch(/^HTTP\/1\.1 431 /);
     expect(answer).toContain('"code":"BAD_REQUEST","retryable":false');
+  });
+
+  it('an idle connection is kept for longer than nginx would: it is never we who end one that is about to be used', async () => {
+    const answer = await ask(plain, { path: '/healthz' });
+    expect(answer.headers.get('keep-alive')).toBe('timeout=75');
+    const proxy = await readFile(
+      new URL('../../openrc/nginx/quantix.conf', import.meta.url),
+      'utf8',
+    );
+    const upstream = /upstream [\s\S]*?\}/.exec(proxy)?.[0] ?? '';
+    expect(upstream).toMatch(/keepalive \d+;/);
+    expect(upstream).not.toContain('keepalive_timeout'); // 60 s unless told otherwise
   });
 
   it('a client that takes longer than server.request_timeout to send its request is cut off', async () => {
