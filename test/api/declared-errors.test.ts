@@ -221,9 +221,46 @@ describe('one’s own account', () => {
 
   it.each([
     ['deleteUser', {}],
+    ['revokeUserSessions', {}],
     ['setUserPassword', { password: 'another long password' }],
   ])('is in sight, but not for %s', async (mutation, more) => {
     const answer = await mutate(client, mutation, { id: me.id, ...more });
     expect(answer).toMatchObject({ __typename: 'ForbiddenError' });
+  });
+
+  it.each([
+    ['revokeSession', [], 'SESSION'],
+    ['revokeApiToken', ['token:read'], 'TOKEN'],
+  ])('is in sight of the user’s token, but not for %s', async (mutation, scopes, lacking) => {
+    const more = scopes.length > 0 ? { scopes } : {};
+    const { id, token } = await seed().apiToken(me, more);
+    const session = await seed().session(me);
+    const input = { id: mutation === 'revokeSession' ? session.id : id };
+    expect(await mutate(world.withToken(token), mutation, input)).toMatchObject({
+      __typename: 'ForbiddenError',
+      lacking,
+    });
+  });
+
+  it('is not for trying out passwords', async () => {
+    const input = { currentPassword: 'a guess', newPassword: 'another long password' };
+    const codes: unknown[] = [];
+    for (let i = 0; i < 9; i += 1) {
+      const { code, __typename } = await mutate(client, 'changePassword', input);
+      codes.push(code === 'INVALID_CREDENTIALS' ? code : __typename);
+    }
+    expect(new Set(codes)).toEqual(new Set(['INVALID_CREDENTIALS', 'TooManyAttemptsError']));
+    expect(codes.at(-1)).toBe('TooManyAttemptsError');
+  });
+});
+
+it('a token that may look at enrolment tokens only is told so when it revokes one', async () => {
+  const admin = await seed().user('ADMIN');
+  const script = world.withToken((await seed().apiToken(admin, { scopes: ['node:read'] })).token);
+  const { id } = await seed().enrolmentToken(stage.cluster);
+  expect(await mutate(script, 'revokeEnrolmentToken', { id })).toMatchObject({
+    __typename: 'ForbiddenError',
+    permission: 'node:create',
+    lacking: 'TOKEN',
   });
 });

@@ -41,14 +41,17 @@ describe.each(KEYED)('%s, repeated with its key', (mutation) => {
   });
 });
 
-it.each(['login', 'logout'])('%s is refused with the key of another request', async (mutation) => {
-  const idempotencyKey = `taken-${mutation}`;
-  await mutate(stage.admin, 'createCluster', { name: idempotencyKey, idempotencyKey });
-  const input = mutation === 'login' ? { username: 'stage-admin', password: 'unread' } : {};
-  expect(await mutate(stage.admin, mutation, { ...input, idempotencyKey })).toMatchObject({
-    __typename: 'IdempotencyMismatchError',
-  });
-});
+it.each(['enrolHypervisorNode', 'login', 'logout', 'revokeOtherSessions'])(
+  '%s is refused with the key of another request',
+  async (mutation) => {
+    const idempotencyKey = `taken-${mutation.toLowerCase()}`;
+    await mutate(stage.admin, 'createCluster', { name: idempotencyKey, idempotencyKey });
+    const { input } = await sampleOf(mutation, stage);
+    expect(await mutate(stage.admin, mutation, { ...input, idempotencyKey })).toMatchObject({
+      __typename: 'IdempotencyMismatchError',
+    });
+  },
+);
 
 const create = (client: Client, name: string, idempotencyKey: string | null) =>
   mutate(client, 'createCluster', { name, idempotencyKey });

@@ -25,7 +25,7 @@ export const EnrolmentTokenEntity = defineEntity({
   type: 'EnrolmentToken',
   model: 'enrolmentToken',
   label: 'name',
-  visibility: administrators('node:create'),
+  visibility: administrators('node:read'),
   projectColumn: null,
 });
 
