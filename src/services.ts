@@ -73,10 +73,11 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
   const { config, settings } = openSettings(own, coordination, log);
   await settings.heard(0n, FIRST_SETTINGS_MS);
   const hints = await openHintBus(ephemeral, log);
+  const monotonic = () => clock.monotonic();
   const slowStatement = slowStatementLog({
     thresholdMs: config.database.slowStatementMs,
     log,
-    monotonic: () => clock.monotonic(),
+    monotonic,
     requestId: currentRequestId,
     count: () => metrics.slowStatements.inc(),
   });
@@ -86,15 +87,23 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     if (data.kind === 'postgres') slowStatement(sql, durationMs);
   });
   // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
-  const settling = openSettling({ ephemeral, coordination, monotonic: () => clock.monotonic() });
+  const settling = openSettling({ data, ephemeral, coordination, monotonic, unheard: alone });
+  let wrote = false;
   const isShared = () => config.mode === 'dev' || (ephemeral.kind === 'redis' && settling.settled);
-  const generations = openGenerations({ ephemeral, metrics, log, isShared });
+  const generations = openGenerations({
+    ...{ ephemeral, metrics, log, isShared },
+    isDatabaseThere: () => data.available,
+  });
   forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
+  // A Redis that was started anew may bring back what it had saved: marks that were replaced since, and answers under them.
+  const stopForgetting = ephemeral.onInterruption({ restored: forgetAll });
+  if (ephemeral.kind === 'redis') await generations.raise(TYPES_WITH_TABLES);
   const stopRaising = data.onWrite({
     writing: (tables) => generations.unsettle(typesOfTables(tables)),
-    async written(tables) {
-      await generations.settle(typesOfTables(tables));
-      await settling.othersKnow();
+    async written(tables, inDoubt) {
+      await generations.settle(typesOfTables(tables), inDoubt);
+      wrote = true;
+      if (!alone) await settling.othersKnow();
     },
   });
   const audit = openAuditBacklog({ data, log, metrics });
@@ -108,6 +117,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     coordination,
     hints,
     generations,
+    settling,
     metrics,
     audit,
     sessionKeys: keys,
@@ -130,9 +140,11 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
       mayLead = () => config.mode === 'dev' || data.persistent;
     },
     async close() {
+      if (alone && wrote) await settling.othersKnow(); // once for all that the command wrote
       await audit.close();
       await hints.close();
       stopRaising();
+      stopForgetting();
       settling.close();
       generations.close();
       settings.close();

@@ -1,6 +1,6 @@
 /**
  * `user ...`: users directly in the database, for the first administrator and for whoever is locked out. What it does goes through
- * the gate as from the API, and is audited as done by the command line; running instances hear of it within seconds.
+ * the gate as from the API, and is audited as done by the command line; it ends when all running instances go by it.
  */
 import type { Command } from '../core/command.js';
 import type { Services } from '../core/context.js';

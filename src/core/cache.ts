@@ -24,8 +24,8 @@ const usable = (mark: string | null): string =>
 export interface Generations {
   /** Before a commit; `settle` must follow. Never rejects: without Redis nothing is kept anyway. */
   unsettle(types: ReadonlySet<string>): Promise<void>;
-  /** After it: as `raise`. */
-  settle(types: ReadonlySet<string>): Promise<void>;
+  /** After it: as `raise`. `inDoubt`: the answer to the COMMIT was lost, and it may still be to come. */
+  settle(types: ReadonlySet<string>, inDoubt?: boolean): Promise<void>;
   /** Never rejects. What could not be replaced is tried again until it is. */
   raise(types: ReadonlySet<string>): Promise<void>;
   /**
@@ -48,6 +48,8 @@ export interface GenerationsOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly isShared: () => boolean;
+  /** As long as the database does not answer, a commit in doubt may still come. */
+  readonly isDatabaseThere: () => boolean;
 }
 
 export function openGenerations({
@@ -55,6 +57,7 @@ export function openGenerations({
   metrics,
   log,
   isShared,
+  isDatabaseThere,
 }: GenerationsOptions): Generations {
   const writer = newId();
   const owed = new Set<string>();
@@ -70,6 +73,7 @@ export function openGenerations({
   }
   /** How many commits of this process are under way, by type. */
   const committing = new Map<string, number>();
+  const doubts = new Set<NodeJS.Timeout>();
   let retry: NodeJS.Timeout | undefined;
   let closed = false;
 
@@ -82,7 +86,17 @@ export function openGenerations({
     );
   }
 
-  async function settle(types: ReadonlySet<string>): Promise<void> {
+  async function settle(types: ReadonlySet<string>, inDoubt = false): Promise<void> {
+    if (inDoubt) {
+      await raise(types); // unsettled for as long again, as it counts as being under way
+      if (closed) return;
+      const timer = setTimeout(() => {
+        doubts.delete(timer);
+        void settle(types, !isDatabaseThere());
+      }, ephemeralTtlMs.unsettledGeneration).unref();
+      doubts.add(timer);
+      return;
+    }
     for (const type of types) {
       const others = (committing.get(type) ?? 1) - 1;
       if (others > 0) committing.set(type, others);
@@ -151,6 +165,7 @@ export function openGenerations({
     close() {
       closed = true;
       clearTimeout(retry);
+      for (const timer of doubts) clearTimeout(timer);
     },
   };
 }

@@ -14,6 +14,7 @@ import type { Metrics } from './metrics.js';
 import type { SecretBox } from './secrets.js';
 import type { SessionKeys } from './session-keys.js';
 import type { Settings } from './settings.js';
+import type { Settling } from './settling.js';
 
 /** Made once per process, in app.ts. */
 export interface Services {
@@ -27,6 +28,7 @@ export interface Services {
   readonly ephemeral: Ephemeral;
   readonly hints: HintBus;
   readonly generations: Generations;
+  readonly settling: Settling;
   readonly metrics: Metrics;
   /** Takes the entries that belong to no transaction. */
   readonly audit: AuditBacklog;

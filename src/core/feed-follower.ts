@@ -9,6 +9,7 @@ import { allEntities } from './entity.js';
 import { type FeedEntry, feedEnd, readFeed } from './feed.js';
 import type { FeedCursor } from './feed-cursor.js';
 import type { ChangeHint } from './hints.js';
+import { TYPES_WITH_TABLES } from './tables.js';
 
 export interface FeedFollower {
   /** Looks now: hints may have been lost. */
@@ -16,21 +17,30 @@ export interface FeedFollower {
   stop(): Promise<void>;
 }
 
-const INTERVAL_MS = 2_000;
+/** Well below FEED_MS in settling.ts, or kept answers would not be used. */
+const INTERVAL_MS = 1_000;
+/** What was committed just now is about to be announced. */
+const GRACE_MS = 50;
 const PAGE = 500;
+const AUDIT: ReadonlySet<string> = new Set(['AuditEntry']);
 
 export function followFeed(services: Services): FeedFollower {
-  const { data, hints, generations, ephemeral, log } = services;
+  const { data, hints, generations, settling, ephemeral, clock, log } = services;
   const stopping = new AbortController();
   const types = allEntities().map(({ type }) => type);
   let position: FeedCursor | null = null;
   let nap = new AbortController();
 
-  /** First the generations, then the hints, as after a commit. */
+  const unheardOf = (entries: readonly FeedEntry[]) =>
+    entries.filter(({ id }) => !hints.hasHeard(id));
+
+  /** First the generations, then the hints, as after a commit. Whoever told nobody may have written more than there are entries of. */
   async function tell(entries: readonly FeedEntry[]): Promise<void> {
-    const unheard = entries.filter(({ id }) => !hints.hasHeard(id));
+    if (unheardOf(entries).length === 0) return;
+    await sleep(GRACE_MS, undefined, { ref: false });
+    const unheard = unheardOf(entries);
     if (unheard.length === 0) return;
-    await generations.raise(new Set(unheard.map(({ type }) => type)));
+    await generations.raise(TYPES_WITH_TABLES);
     hints.deliver(unheard.map(hintOf));
     log.debug({ changes: unheard.length }, 'told of changes that were not announced');
   }
@@ -41,16 +51,20 @@ export function followFeed(services: Services): FeedFollower {
       position = null;
       return;
     }
+    const begun = clock.monotonic();
     position ??= await feedEnd(data.db, '');
     for (let more = true; more && !stopping.signal.aborted; ) {
       const page = await readFeed(data.db, position, { ids: [ADMINISTRATORS], types, first: PAGE });
       if ('stale' in page) {
         log.warn({ reason: page.stale }, 'the change feed begins anew');
-        await generations.raise(new Set(types));
+        await generations.raise(TYPES_WITH_TABLES);
       } else await tell(page.entries);
+      // Refusals are in nobody's feed, and yet in the log.
+      if (page.end.from.top !== position.from.top) await generations.raise(AUDIT);
       position = page.end;
       more = 'stale' in page ? false : page.more;
     }
+    settling.feedWasRead(begun);
   }
 
   async function run(): Promise<void> {

@@ -32,8 +32,8 @@ export type StatementListener = (sql: string, durationMs: number) => void;
 export interface WriteListener {
   /** Just before the commit; `written` follows, whatever comes of it, unless the process ends. */
   writing?(tables: ReadonlySet<string>): Promise<void>;
-  /** After it, and before the writer hears of it. */
-  written(tables: ReadonlySet<string>): Promise<void>;
+  /** After it, and before the writer hears of it. `inDoubt`: the answer was lost, and it may still come through. */
+  written(tables: ReadonlySet<string>, inDoubt: boolean): Promise<void>;
 }
 
 export interface Data {
@@ -65,6 +65,8 @@ export interface Data {
    * the commit came through. Tables that follow by their foreign keys are named, too. A statement that says UNSEEN is left out.
    */
   onWrite(listener: WriteListener): () => void;
+  /** Whether nobody else runs this program on this database now. Rejects with DataUnavailableError. */
+  alone(): Promise<boolean>;
   /** Resolves when the database answers, rejects with DataUnavailableError when it does not. */
   ping(): Promise<void>;
   pool(): PoolState;

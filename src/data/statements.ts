@@ -55,9 +55,12 @@ export class StatementLog {
   }
 
   /** To be waited for before anybody hears that these tables were written. */
-  async written(tables: ReadonlySet<string>): Promise<void> {
+  async written(tables: ReadonlySet<string>, error?: unknown): Promise<void> {
     if (tables.size === 0) return;
-    await Promise.all([...this.#writeListeners].map((listener) => listener.written(tables)));
+    const inDoubt = error instanceof DataUnavailableError; // a refusal is an answer
+    await Promise.all(
+      [...this.#writeListeners].map((listener) => listener.written(tables, inDoubt)),
+    );
   }
 
   /**
@@ -124,7 +127,7 @@ function watchTransaction(inner: Transaction, log: StatementLog): Transaction {
     } catch (error) {
       failure ??= error;
       // Lost on its way, a COMMIT may have been heard all the same; and nobody may call commit() any more.
-      if (committing) await log.written(tables);
+      if (committing) await log.written(tables, error);
       throw error;
     }
   }
@@ -202,11 +205,15 @@ function watchAdapter(inner: Adapter, log: StatementLog): Adapter {
   /** A statement that is a transaction of its own. After a failure it is not known whether it came through. */
   async function write<T>(query: Query, send: (query: Query) => Promise<T>): Promise<T> {
     const tables = tablesWritten(query.sql);
+    let failure: unknown;
     try {
       await log.writing(tables);
       return await send(query);
+    } catch (error) {
+      failure = error;
+      throw error;
     } finally {
-      await log.written(tables);
+      await log.written(tables, failure);
     }
   }
   const watched: Adapter = {

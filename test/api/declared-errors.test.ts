@@ -160,6 +160,7 @@ const REFUSED: readonly Row[] = [
     const [one, other] = [await seed().snapshot(machine), await seed().snapshot(machine)];
     return { virtualMachineId: machine.id, id: one.id, name: other.name };
   }],
+  ['cloneVirtualMachine', 'InvalidStateError', async () => ({ id: (await lost()).id, name: 'never' })],
   ['attachVolume', 'InvalidStateError', async () => ({ virtualMachineId: (await lost()).id, disk: { name: 'd', volumeId: (await volume()).id } })],
   ['detachVolume', 'InvalidStateError', async () => {
     const { machine, volume } = await withDisk({}, { powerState: 'UNKNOWN' });

@@ -1,10 +1,15 @@
 /** The response cache of two instances on one PostgreSQL, etcd and Redis: one execution for both, and nothing stale, whoever dies or is cut off. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { asSystem } from '../../src/cli/as-system.js';
+import type { Config } from '../../src/config/model.js';
+import { execute } from '../../src/core/execute.js';
+import { type FeedFollower, followFeed } from '../../src/core/feed-follower.js';
 import type { Data } from '../../src/data/client.js';
 import { openData } from '../../src/data/open.js';
 import { ephemeralKeys, ephemeralTtlMs } from '../../src/ephemeral/keys.js';
 import { createLogger } from '../../src/log.js';
+import { updateCluster } from '../../src/modules/cluster/commands.js';
 import { type Forwarder, forward } from '../e2e/forward.js';
 import { createTestApp, postgresConfig, type TestApp } from '../support/app.js';
 import { ask } from '../support/caching.js';
@@ -24,21 +29,31 @@ let etcd: ServerHandle;
 /** Between the first instance and Redis. */
 let cable: Forwarder;
 let port: number;
+let config: Config;
 let datas: Data[];
 let here: TestApp;
 let there: TestApp;
 let writer: Client;
 let reader: Client;
 let cluster: string;
+/** Stands for a follower of the change feed that finds nothing: what is seen here is told by the cache's own means. */
+let following: NodeJS.Timeout;
+const follow = (): void => {
+  following = setInterval(() => {
+    for (const { services } of [here.app, there.app])
+      services.settling.feedWasRead(services.clock.monotonic());
+  }, 200);
+};
 
 beforeAll(async () => {
-  const [server, coordinator, config, [free = 0]] = await Promise.all([
+  const [server, coordinator, made, [free = 0]] = await Promise.all([
     startRedis(),
     startEtcd(),
     postgresConfig(),
     freePorts(1),
   ]);
   redis = server;
+  config = made;
   etcd = coordinator;
   port = free;
   cable = await forward(port, redis);
@@ -60,11 +75,13 @@ beforeAll(async () => {
   writer = await here.signIn('ada');
   reader = there.withToken(writer.token ?? '');
   cluster = (await here.seed.cluster()).id;
+  follow();
   await until('they know of each other', () =>
     [here, there].every(({ app }) => app.services.coordination.everybodyHasRedis()),
   );
 }, 120_000);
 afterAll(async () => {
+  clearInterval(following);
   await cable?.close();
   await Promise.all([here, there].map((app) => app?.stop()));
   await Promise.all((datas ?? []).map((data) => data.close()));
@@ -166,6 +183,104 @@ it('whoever cannot hear how the others are goes by nothing that is kept, until i
   await until('nothing is used', async () => !(await seen(reader)).hit);
   etcd.resume();
   await until('it is used again', async () => (await seen(reader)).hit);
+});
+
+it('a Redis that comes back with what it had saved brings no answer back that is older than what was seen', async () => {
+  await describing(writer, 'saved');
+  await until('it is kept', async () => (await seen(reader)).hit);
+  const client = new Redis({ ...redis });
+  await client.save();
+  client.disconnect();
+  await describing(writer, 'written since');
+  expect((await seen(reader)).description).toBe('written since');
+  await redis.kill();
+  await redis.restart();
+  await Promise.all([here, there].map(({ app }) => healed(app.services.ephemeral)));
+  await until('answers are kept again', async () => {
+    const { hit, description } = await seen(reader);
+    expect(description).toBe('written since');
+    return hit;
+  });
+});
+
+it('whoever cannot read the change feed goes by nothing that is kept, until it can', async () => {
+  await until('it is kept', async () => (await seen(reader)).hit);
+  clearInterval(following);
+  await until('nothing is used', async () => !(await seen(reader)).hit);
+  follow();
+  await until('it is used again', async () => (await seen(reader)).hit);
+});
+
+describe('an instance that has neither Redis nor etcd', () => {
+  let data: Data;
+  let lonely: TestApp;
+  let follower: FeedFollower;
+  beforeAll(async () => {
+    const log = createLogger({ level: 'silent' });
+    data = await openData(config, log);
+    const [nobody = 0, nowhere = 0] = await freePorts(2);
+    lonely = await createTestApp({
+      data,
+      config: {
+        mode: 'production',
+        redis: redisOptions({ ...redis, port: nobody }, { connectTimeoutMs: 200 }),
+        etcd: { endpoints: [`http://${LOOPBACK}:${nowhere}`], dialTimeoutMs: 200 },
+        auth: { jwtSecret: 'x'.repeat(32) },
+      },
+    });
+    clearInterval(following);
+    follower = followFeed(there.app.services);
+  });
+  afterAll(async () => {
+    await follower?.stop();
+    await lonely?.stop();
+    await data?.close();
+    follow();
+  });
+
+  it('answers a write when all others go by it, each time', async () => {
+    const alone = lonely.withToken(writer.token ?? '');
+    for (const description of ['said to nobody', 'and once more']) {
+      await until('it is kept', async () => (await seen(reader)).hit);
+      expect((await describing(alone, description)).__typename).toBe('UpdateClusterPayload');
+      expect((await seen(reader)).description).toBe(description);
+    }
+  });
+
+  it('lets the audit log show at once who could not sign in', async () => {
+    const refused = `{ auditEntries(first: 1, filter: { action: { eq: "user.login" } }, orderBy: { field: CREATED_AT, direction: DESC }) { nodes { resourceName status } } }`;
+    const last = async () => {
+      const { data, errors } = await ask(reader, refused);
+      expect(errors).toEqual([]);
+      return (data as { auditEntries: { nodes: object[] } }).auditEntries.nodes[0];
+    };
+    await last();
+    const input = { username: 'mallory', password: 'not a password of hers' };
+    await mutate(lonely.anonymous, 'login', input);
+    expect(await last()).toEqual({ resourceName: 'mallory', status: 'FAILED' });
+  });
+});
+
+describe('a command of the command line', () => {
+  const described = (description: string) => {
+    const log = createLogger({ level: 'silent' });
+    return asSystem({ config, log }, { command: 'test' }, (call) =>
+      execute(updateCluster as never, { id: cluster, description }, call),
+    );
+  };
+
+  it('ends when all go by what it wrote', async () => {
+    clearInterval(following);
+    const follower = followFeed(there.app.services);
+    try {
+      await until('it is kept', async () => (await seen(reader)).hit);
+      await described('written from outside');
+      expect((await seen(reader)).description).toBe('written from outside');
+    } finally {
+      await follower.stop();
+      follow();
+    }
+  });
 });
 
 describe('a writer that is gone between its COMMIT and the marks of the cache', () => {

@@ -20,6 +20,7 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
   async function told(work: () => Promise<unknown>) {
     const tables: string[][] = [];
     const before: string[][] = [];
+    const doubts: boolean[] = [];
     let early = false;
     let done = false;
     const stop = data.onWrite({
@@ -27,7 +28,8 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
         before.push([...names].sort());
         early ||= before.length !== tables.length + 1;
       },
-      async written(names) {
+      async written(names, inDoubt) {
+        doubts.push(inDoubt);
         await new Promise((resolve) => setImmediate(resolve));
         early ||= done;
         tables.push([...names].sort());
@@ -37,7 +39,7 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
     done = true;
     stop();
     expect(before).toEqual(tables);
-    return { tables, early };
+    return { tables, early, inDoubt: doubts.some(Boolean) };
   }
 
   it('a transaction is told of once, when it is committed, with all that it wrote', async () => {
@@ -53,7 +55,7 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
         seen = await data.db.cluster.count({ where: { name: `${on}-a` } });
       },
     });
-    const { tables, early } = await told(() =>
+    const { tables, early, inDoubt } = await told(() =>
       data.transaction(async (tx) => {
         await tx.cluster.create(cluster(`${on}-a`));
         await tx.project.update({
@@ -64,9 +66,10 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
       }),
     );
     stop();
-    expect({ tables, early, seen, seenBefore }).toEqual({
+    expect({ tables, early, inDoubt, seen, seenBefore }).toEqual({
       tables: [['clusters', 'projects']],
       early: false,
+      inDoubt: false,
       seen: 1,
       seenBefore: 0,
     });
@@ -102,8 +105,8 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
     expect((await told(() => data.transaction(run))).tables).toEqual([]);
   });
 
-  it('a commit that fails is told of: its answer may be all that was lost', async () => {
-    const { tables } = await told(() =>
+  it('a commit that is refused is told of', async () => {
+    const { tables, inDoubt } = await told(() =>
       data.transaction(async (tx) => {
         await tx.cluster.create(cluster(`${on}-d`));
         // What is looked at only when the COMMIT comes.
@@ -113,7 +116,30 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
       }),
     );
     expect(tables.flat()).toContain('clusters');
+    expect(inDoubt).toBe(false);
   });
+
+  it.runIf(on === 'postgres')(
+    'a commit or a statement whose answer is lost may come through yet, and says so',
+    async () => {
+      const cut = async () => {
+        await data.db
+          .$queryRaw`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state LIKE 'idle in%'`;
+      };
+      const stop = data.onWrite({ writing: cut, written: async () => {} });
+      const lost = await told(() =>
+        data.transaction((tx) => tx.cluster.create(cluster('postgres-e'))),
+      );
+      stop();
+      expect(lost).toMatchObject({ tables: [['clusters']], inDoubt: true });
+      const alone = await told(
+        () =>
+          data.db
+            .$executeRaw`UPDATE clusters SET name = pg_terminate_backend(pg_backend_pid())::text`,
+      );
+      expect(alone).toMatchObject({ tables: [['clusters']], inDoubt: true });
+    },
+  );
 });
 
 describe('of the database as it is', () => {
