@@ -18,15 +18,14 @@ export async function serve(words: readonly string[], options: Options): Promise
   const { config, log } = settingsOf(options);
   log.debug({ config: describeConfig(config) }, 'configuration');
   const started = exitOnSignal(log);
+  if (config.mode === 'dev') (await import('../data/ahead.js')).beginMemory();
   // Loaded only now: whoever mistyped a key should not wait for a server to load.
   const { createApp } = await import('../app.js');
+  const openDemo = config.mode === 'dev' ? (await import('./demo/start.js')).beginDemo() : null;
   const app = await createApp(config, { log });
   let demo: Demo | null = null;
   try {
-    if (config.mode === 'dev') {
-      const { openDemo } = await import('./demo/start.js');
-      demo = await openDemo(app, log);
-    }
+    demo = (await openDemo?.(app, log)) ?? null;
     const server = await app.start().catch((error: NodeJS.ErrnoException) => {
       throw new Error(explainListenError(error, config.server));
     });

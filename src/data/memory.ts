@@ -4,6 +4,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { pino } from 'pino';
 import type { Logger } from '../log.js';
+import { takeBegun } from './ahead.js';
 import { assemble, TRANSACTION_TIMEOUT_MS } from './assemble.js';
 import type { Data } from './client.js';
 import { DataUnavailableError } from './errors.js';
@@ -38,7 +39,9 @@ async function start(archive: Buffer): Promise<PGlite> {
 
 async function open(cacheDir: string | undefined): Promise<PGlite> {
   // compiling and unpacking both leave this thread free: at the same time
-  const [archive] = await Promise.all([preparedDatabase(cacheDir), wasmModule()]);
+  const begun = cacheDir === undefined ? takeBegun() : undefined;
+  const prepared = async () => (await begun) ?? (await preparedDatabase(cacheDir));
+  const [archive] = await Promise.all([prepared(), wasmModule()]);
   try {
     return await start(archive);
   } catch {

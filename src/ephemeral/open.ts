@@ -2,7 +2,7 @@
 import type { Logger } from '../log.js';
 import type { Ephemeral } from './ephemeral.js';
 import { openInProcessEphemeral } from './in-process.js';
-import { type OutageObserver, openSupervised } from './outage.js';
+import type { OutageObserver } from './outage.js';
 import type { RedisOptions } from './redis-connection.js';
 
 /** The part of the configuration that this layer reads. */
@@ -29,6 +29,8 @@ export async function openEphemeral(
   options: OpenOptions = {},
 ): Promise<Ephemeral> {
   if (config.mode === 'dev') return openInProcessEphemeral();
+  // Loaded only now: it takes a moment, which --dev need not wait for.
+  const { openSupervised } = await import('./outage.js');
   const { host, port, connectTimeoutMs } = config.redis;
   const { observer = {} } = options;
   const ephemeral = openSupervised(config.redis, {

@@ -26,7 +26,8 @@ let world: TestApp;
 const read: Record<string, ReadonlyMap<string, Read>> = {};
 beforeAll(async () => {
   world = await createTestApp();
-  await seedDemo(world.data, { now: new Date(), hashPassword });
+  const hashes = await Promise.all(DEMO_USERS.map(({ password }) => hashPassword(password)));
+  await seedDemo(world.data, { now: new Date(), hashes });
   await addWhatTheDemoLacks();
   // all before the first reads: signing in changes what is read
   const clients = new Map<string, Client>();

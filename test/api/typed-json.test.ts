@@ -5,6 +5,7 @@ import { seedDemo } from '../../src/cli/demo/seed.js';
 import { decodeGlobalId, encodeGlobalId, isUuid } from '../../src/ids.js';
 import { graphql } from '../gen/gql.js';
 import type { VirtualMachineSpecInput } from '../gen/graphql.js';
+import { HASHES } from '../services/demo-fixtures.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { api, leaves } from '../support/schema-walk.js';
@@ -23,7 +24,7 @@ let world: TestApp;
 let admin: Client;
 beforeAll(async () => {
   world = await createTestApp();
-  await seedDemo(world.data, { now: new Date(), hashPassword: async () => '-' });
+  await seedDemo(world.data, { now: new Date(), hashes: HASHES });
   await world.seed.user('ADMIN', { username: 'zoe' });
   admin = await world.signIn('zoe');
 });

@@ -220,7 +220,7 @@ export const RULES: readonly Rule[] = [
   words(
     'SQL is never built from strings',
     /\$(?:queryRawUnsafe|executeRawUnsafe)\b|\bPrisma\.raw\b/g,
-    () => false,
+    within('src/cli/demo/insert.ts'), // names of tables and columns, from tables of its own
     'use the tagged $queryRaw`...` and $executeRaw`...`: they send values as parameters',
   ),
   words(

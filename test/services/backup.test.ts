@@ -22,6 +22,7 @@ import { sharedPostgres } from '../support/services/postgres.js';
 import { until } from '../support/until.js';
 import { type BackupSite, openBackupSite, SECRET } from './backup-site.js';
 import { silent } from './data-fixtures.js';
+import { HASHES } from './demo-fixtures.js';
 
 let site: BackupSite;
 /** Taken under load. */
@@ -87,7 +88,7 @@ beforeAll(async () => {
   site = await openBackupSite();
   await runMigrations(site.roles.both);
   const data = await open();
-  await seedDemo(data, { now: new Date(), hashPassword: async () => 'hash' });
+  await seedDemo(data, { now: new Date(), hashes: HASHES });
   const services = { data, log: silent } as unknown as TermServices;
   await auditSealer().run(services, () => true, new AbortController().signal, new Date());
   await data.close();

@@ -4,6 +4,7 @@
  */
 import { BlockList, isIPv4 } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { insertTables } from '../../src/cli/demo/insert.js';
 import { DEMO_USERS, seedDemo } from '../../src/cli/demo/seed.js';
 import { description, hostname, labels, name } from '../../src/core/input.js';
 import { type Data, DEFAULT_PROJECT_ID } from '../../src/data/client.js';
@@ -21,7 +22,7 @@ import { memoryAdapter, postgresAdapter } from './data-fixtures.js';
 import {
   asText,
   DAY_MS,
-  hashPassword,
+  HASHES,
   isFixed,
   labelsOf,
   NOW,
@@ -43,7 +44,7 @@ let nodeIds: string[];
 beforeAll(async () => {
   data = await memory.open();
   const before = data.statements();
-  ({ nodeIds } = await seedDemo(data, { now: NOW, hashPassword }));
+  ({ nodeIds } = await seedDemo(data, { now: NOW, hashes: HASHES }));
   statements = data.statements() - before;
   rows = await readAll(data.db);
 });
@@ -51,9 +52,15 @@ afterAll(() => memory.dispose());
 afterAll(() => postgres.dispose());
 
 describe('seeding', () => {
-  test('takes one transaction with one INSERT for each table', () => {
-    const tables = Object.values(rows).filter((list) => list.length > 0).length;
-    expect(statements).toBe(tables + 'BEGIN, count, COMMIT'.split(', ').length);
+  test('takes one transaction with one statement for all tables', () => {
+    expect(statements).toBe('BEGIN, count, all rows, COMMIT'.split(', ').length);
+  });
+
+  test('refuses rows of a table that differ in their fields', async () => {
+    const clusters = [{ name: 'one' }, { name: 'other', haEnabled: true }];
+    await expect(
+      data.transaction((tx) => insertTables(tx, [['clusters', clusters]])),
+    ).rejects.toThrow('different columns');
   });
 
   test('returns the ids of all nodes, for their agents', () => {
@@ -61,10 +68,10 @@ describe('seeding', () => {
   });
 
   test('refuses a database that has clusters, and changes nothing in it', async () => {
-    await expect(seedDemo(data, { now: NOW, hashPassword })).rejects.toThrow(/has clusters/);
+    await expect(seedDemo(data, { now: NOW, hashes: HASHES })).rejects.toThrow(/has clusters/);
     const other = await memory.open();
     await other.db.cluster.create({ data: { id: rows.users[0]?.id ?? '', name: 'mine' } });
-    await expect(seedDemo(other, { now: NOW, hashPassword })).rejects.toThrow(/has clusters/);
+    await expect(seedDemo(other, { now: NOW, hashes: HASHES })).rejects.toThrow(/has clusters/);
     await expect(other.db.user.count()).resolves.toBe(0);
     await expect(other.db.cluster.count()).resolves.toBe(1);
   });
@@ -80,7 +87,7 @@ describe('seeding', () => {
     await other.db.volume.create({
       data: { id, name, sizeBytes, poolId, projectId: DEFAULT_PROJECT_ID },
     });
-    await expect(seedDemo(other, { now: NOW, hashPassword })).rejects.toThrow();
+    await expect(seedDemo(other, { now: NOW, hashes: HASHES })).rejects.toThrow();
     const counts = [other.db.cluster.count(), other.db.user.count(), other.db.node.count()];
     await expect(Promise.all(counts)).resolves.toEqual([0, 0, 0]);
   });
@@ -88,7 +95,7 @@ describe('seeding', () => {
   test('makes the same objects at every start, on PostgreSQL as in memory, and moves only the times', async () => {
     const later = await postgres.open();
     const shiftMs = 11 * DAY_MS + 7;
-    await seedDemo(later, { now: new Date(NOW.getTime() + shiftMs), hashPassword });
+    await seedDemo(later, { now: new Date(NOW.getTime() + shiftMs), hashes: HASHES });
     const again = await readAll(later.db);
     expect(again.nodes.map(({ lastHeartbeat }) => lastHeartbeat?.getTime())).toEqual(
       again.nodes.map(() => NOW.getTime() + shiftMs),

@@ -1,5 +1,6 @@
 /** What the suites of the demo data share: a moment to start at, all rows, and ways to look into them. */
 import { expect } from 'vitest';
+import { DEMO_USERS } from '../../src/cli/demo/users.js';
 import type { Data } from '../../src/data/client.js';
 import type { VmSpec } from '../../src/modules/virtual-machine/spec.js';
 
@@ -9,8 +10,8 @@ export const NOW = new Date('2027-03-14T15:09:26.535Z');
 export const OVERCOMMIT = { cpu: 2, memory: 1.5 };
 export const DAY_MS = 86_400_000;
 
-/** Fast, and different for each demo user. */
-export const hashPassword = async (password: string): Promise<string> => `hash(${password.length})`;
+/** Different for each demo user; nobody signs in with them. */
+export const HASHES = DEMO_USERS.map(({ password }) => `hash(${password.length})`);
 
 export async function readAll(db: Data['db']) {
   return {

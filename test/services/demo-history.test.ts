@@ -9,14 +9,14 @@ import {
   freeCapacity,
 } from '../../src/modules/node/rules.js';
 import { memoryAdapter } from './data-fixtures.js';
-import { hashPassword, NOW, need, OVERCOMMIT, type Rows, readAll, sum } from './demo-fixtures.js';
+import { HASHES, NOW, need, OVERCOMMIT, type Rows, readAll, sum } from './demo-fixtures.js';
 
 const memory = memoryAdapter();
 let rows: Rows;
 
 beforeAll(async () => {
   const data = await memory.open();
-  await seedDemo(data, { now: NOW, hashPassword });
+  await seedDemo(data, { now: NOW, hashes: HASHES });
   rows = await readAll(data.db);
 });
 afterAll(() => memory.dispose());

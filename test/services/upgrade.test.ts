@@ -18,6 +18,7 @@ import { mutate } from '../support/mutations.js';
 import { sharedPostgres } from '../support/services/postgres.js';
 import { until } from '../support/until.js';
 import { databaseOptions, silent } from './data-fixtures.js';
+import { HASHES } from './demo-fixtures.js';
 
 /** The newest ones; each is taken back and applied again under the version of before it. */
 const NEWEST = 3;
@@ -96,7 +97,7 @@ beforeAll(async () => {
     { ...target(), maxConnections: 3, maxIdleConnections: 1 },
     silent,
   );
-  await seedDemo(data, { now: new Date(), hashPassword: async () => 'hash' });
+  await seedDemo(data, { now: new Date(), hashes: HASHES });
   await data.close();
 });
 afterAll(() => sharedPostgres().dropDatabase(filled));

@@ -21,7 +21,7 @@ import { buildSchema } from '../../src/schema.js';
 import { createTestApp, openTestData } from '../support/app.js';
 import { nodeTypes } from '../support/schema-walk.js';
 import { makeTwoTenants } from '../support/two-tenants.js';
-import { hashPassword, NOW } from './demo-fixtures.js';
+import { HASHES, NOW } from './demo-fixtures.js';
 
 buildSchema(); // entities are declared by the modules that it imports
 const ENTITIES = allEntities().filter((entity) => nodeTypes.includes(entity.type));
@@ -103,7 +103,7 @@ interface DataSet {
 const DATA_SETS: Readonly<Record<string, () => Promise<DataSet>>> = {
   async 'the demo datacenter'() {
     const data = await openTestData('memory');
-    await seedDemo(data, { now: NOW, hashPassword });
+    await seedDemo(data, { now: NOW, hashes: HASHES });
     return { data, stop: () => data.close() };
   },
   async 'two tenants with references between them'() {

@@ -26,6 +26,7 @@ const CLUSTERS: readonly ClusterPlan[] = [
     haEnabled: false,
     drsEnabled: false,
     drsAutomation: 'MANUAL',
+    version: 1,
   },
 ];
 

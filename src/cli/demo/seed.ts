@@ -6,6 +6,7 @@ import { clusterRows } from './clusters.js';
 import { recommendationRows } from './drs.js';
 import { agoFrom } from './ids.js';
 import { imageRows } from './images.js';
+import { insertTables, type Table } from './insert.js';
 import { interfaceRows } from './interfaces.js';
 import { networkRows } from './networks.js';
 import { nodeRows } from './nodes.js';
@@ -13,7 +14,7 @@ import { projectRows } from './projects.js';
 import { groupRows, ruleRows } from './security.js';
 import { snapshotCount, snapshotHolders, snapshotRows } from './snapshots.js';
 import { poolRows } from './storage.js';
-import { DEMO_USERS, memberRows, userRows } from './users.js';
+import { memberRows, userRows } from './users.js';
 import { machineRows } from './virtual-machines.js';
 import { volumeRows } from './volumes.js';
 
@@ -22,7 +23,8 @@ export { DEMO_USERS } from './users.js';
 export interface DemoOptions {
   /** The start: everything else happened before it. */
   readonly now: Date;
-  hashPassword(password: string): Promise<string>;
+  /** Of the passwords of DEMO_USERS, in their order. */
+  readonly hashes: readonly string[];
 }
 
 /** All rows, table by table. Sums (usage, capacity, pool sizes) are taken from the rows that they are sums of. */
@@ -35,26 +37,30 @@ function demoRows(now: Date, hashes: readonly string[]) {
   const pools = poolRows(ago, [...volumes, ...images]);
   const projects = projectRows(ago, { machines, volumes, snapshots: snapshotHolders() });
   const clusters = clusterRows(ago);
-  return {
-    users: userRows(ago, hashes),
-    clusters,
-    projects,
-    members: memberRows(ago),
-    groups: groupRows(ago),
-    rules: ruleRows(ago),
-    networks: networkRows(ago),
-    nodes,
-    pools,
-    images,
-    machines,
-    memberships,
-    wiring: interfaceRows(machines),
-    volumes,
-    snapshots: snapshotRows(ago),
-    alerts: alertRows(ago, { nodes, pools }),
-    recommendations: recommendationRows(ago, { nodes, pools }),
-    audit: auditRows(ago, { clusters, nodes, projects, machines }),
-  };
+  const wiring = interfaceRows(machines);
+  const tables: readonly Table[] = [
+    ['users', userRows(ago, hashes)],
+    ['clusters', clusters],
+    ['projects', projects],
+    ['project_members', memberRows(ago)],
+    ['security_groups', groupRows(ago)],
+    ['security_rules', ruleRows(ago)],
+    ['virtual_networks', networkRows(ago)],
+    ['nodes', nodes],
+    ['storage_pools', pools],
+    ['images', images],
+    ['virtual_machines', machines],
+    ['vm_security_groups', memberships],
+    ['network_interfaces', wiring.interfaces],
+    ['ip_addresses', wiring.addresses],
+    ['interface_security_groups', wiring.groups],
+    ['volumes', volumes],
+    ['vm_snapshots', snapshotRows(ago)],
+    ['alerts', alertRows(ago, { nodes, pools })],
+    ['drs_recommendations', recommendationRows(ago, { nodes, pools })],
+    ['audit_log', auditRows(ago, { clusters, nodes, projects, machines })],
+  ];
+  return { tables, nodeIds: nodes.map(({ id }) => id) };
 }
 
 /**
@@ -67,34 +73,12 @@ export async function seedDemo(
   data: Pick<Data, 'transaction'>,
   options: DemoOptions,
 ): Promise<{ nodeIds: string[] }> {
-  const { now, hashPassword } = options;
-  // before the transaction: hashing is slow on purpose
-  const hashes = await Promise.all(DEMO_USERS.map(({ password }) => hashPassword(password)));
-  const rows = demoRows(now, hashes);
+  const { tables, nodeIds } = demoRows(options.now, options.hashes);
   await data.transaction(async (tx) => {
     if ((await tx.cluster.count()) > 0) {
       throw new Error('The database is in use: it has clusters. The demo needs an empty one.');
     }
-    await tx.user.createMany({ data: rows.users });
-    await tx.cluster.createMany({ data: rows.clusters });
-    await tx.project.createMany({ data: rows.projects });
-    await tx.projectMember.createMany({ data: rows.members });
-    await tx.securityGroup.createMany({ data: rows.groups });
-    await tx.securityRule.createMany({ data: rows.rules });
-    await tx.virtualNetwork.createMany({ data: rows.networks });
-    await tx.node.createMany({ data: rows.nodes });
-    await tx.storagePool.createMany({ data: rows.pools });
-    await tx.image.createMany({ data: rows.images });
-    await tx.virtualMachine.createMany({ data: rows.machines });
-    await tx.vmSecurityGroup.createMany({ data: rows.memberships });
-    await tx.networkInterface.createMany({ data: rows.wiring.interfaces });
-    await tx.ipAddress.createMany({ data: rows.wiring.addresses });
-    await tx.interfaceSecurityGroup.createMany({ data: rows.wiring.groups });
-    await tx.volume.createMany({ data: rows.volumes });
-    await tx.vmSnapshot.createMany({ data: rows.snapshots });
-    await tx.alert.createMany({ data: rows.alerts });
-    await tx.drsRecommendation.createMany({ data: rows.recommendations });
-    await tx.auditEntry.createMany({ data: rows.audit });
+    await insertTables(tx, tables);
   });
-  return { nodeIds: rows.nodes.map(({ id }) => id) };
+  return { nodeIds };
 }

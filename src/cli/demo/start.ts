@@ -24,10 +24,16 @@ export interface Demo {
   stop(): Promise<void>;
 }
 
-/** Fills the app's empty database. */
-export async function openDemo(app: App, log: Logger): Promise<Demo> {
+/** Begins what takes a while on other threads. What it returns fills the app's empty database. */
+export function beginDemo(): (app: App, log: Logger) => Promise<Demo> {
+  const hashes = Promise.all(DEMO_USERS.map(({ password }) => hashPassword(password)));
+  hashes.catch(() => {}); // told when they are needed
+  return async (app, log) => openDemo(app, log, await hashes);
+}
+
+async function openDemo(app: App, log: Logger, hashes: readonly string[]): Promise<Demo> {
   const { services } = app;
-  const { nodeIds } = await seedDemo(services.data, { now: services.clock.now(), hashPassword });
+  const { nodeIds } = await seedDemo(services.data, { now: services.clock.now(), hashes });
   const stopping = new AbortController();
   const { signal } = stopping;
   setMaxListeners(0, signal); // each agent listens

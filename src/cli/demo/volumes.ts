@@ -113,10 +113,12 @@ function free(plan: FreePlan, ago: Ago): VolumeRow {
     provisioning,
     claimedBytes: claimOf(provisioning, sizeBytes, thinOvercommit),
     phase: 'READY',
+    attachedVmId: null,
     ...inBackend(pool, name, false),
     labels: { ...labels },
     spec: { source: { type: 'EMPTY' }, accessMode: 'READ_WRITE_ONCE' },
     actualSizeBytes: provisioning === 'THIN' ? (sizeBytes * fillOf(name)) / 100n : sizeBytes,
+    snapshotCount: 0,
     createdAt: ago(days),
     updatedAt: ago(days),
   };
