@@ -18,19 +18,18 @@ if (isMainThread) await measure(Number(process.argv[2] ?? 2));
 else parentPort.postMessage(await load(workerData));
 
 async function measure(seconds) {
-  const [{ createApp }, { defaultConfig }, { createLogger }, { seedDemo }, { hashPassword }] =
+  const [{ createApp }, { defaultConfig }, { createLogger }, { seedDemo, hashDemoPasswords }] =
     await Promise.all([
       import('../build/app.js'),
       import('../build/config/load.js'),
       import('../build/log.js'),
       import('../build/cli/demo/seed.js'),
-      import('../build/modules/user/password.js'),
     ]);
   const server = { port: 0, host: '127.0.0.1' };
   const app = await createApp(defaultConfig({ mode: 'dev', server }), {
     log: createLogger({ level: 'silent' }),
   });
-  await seedDemo(app.services.data, { now: new Date(), hashPassword });
+  await seedDemo(app.services.data, { now: new Date(), hashes: await hashDemoPasswords() });
   const { url } = await app.start();
   const api = `${url}/graphql`;
   const login = `mutation { login(input: { username: "admin", password: "admin-demo" }) { ... on LoginPayload { token } } }`;

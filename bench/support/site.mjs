@@ -40,18 +40,17 @@ export async function withSite(work, { fill = async () => {}, nodeArgs = [] } = 
 }
 
 async function seed({ postgres }, fill) {
-  const [{ openData }, { defaultConfig }, { createLogger }, { seedDemo }, { hashPassword }] =
+  const [{ openData }, { defaultConfig }, { createLogger }, { seedDemo, hashDemoPasswords }] =
     await Promise.all([
       import('../../build/data/open.js'),
       import('../../build/config/load.js'),
       import('../../build/log.js'),
       import('../../build/cli/demo/seed.js'),
-      import('../../build/modules/user/password.js'),
     ]);
   const config = defaultConfig({ mode: 'production', database: postgres });
   const data = await openData(config, createLogger({ level: 'silent' }));
   try {
-    await seedDemo(data, { now: new Date(), hashPassword });
+    await seedDemo(data, { now: new Date(), hashes: await hashDemoPasswords() });
     await fill(data);
     await data.db.$executeRawUnsafe('ANALYZE');
   } finally {

@@ -1,10 +1,9 @@
 /** What the graph says is what the database says: every column of every object, and every relation from both its ends. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEMO_USERS, seedDemo } from '../../src/cli/demo/seed.js';
+import { DEMO_USERS, hashDemoPasswords, seedDemo } from '../../src/cli/demo/seed.js';
 import { allEntities, delegateOf } from '../../src/core/entity.js';
 import { toJson } from '../../src/core/json.js';
 import { decodeGlobalId, encodeGlobalId } from '../../src/ids.js';
-import { hashPassword } from '../../src/modules/user/password.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { isId, leaves, nodeTypes, type Relation, toMany, toOne } from '../support/schema-walk.js';
@@ -26,8 +25,7 @@ let world: TestApp;
 const read: Record<string, ReadonlyMap<string, Read>> = {};
 beforeAll(async () => {
   world = await createTestApp();
-  const hashes = await Promise.all(DEMO_USERS.map(({ password }) => hashPassword(password)));
-  await seedDemo(world.data, { now: new Date(), hashes });
+  await seedDemo(world.data, { now: new Date(), hashes: await hashDemoPasswords() });
   await addWhatTheDemoLacks();
   // all before the first reads: signing in changes what is read
   const clients = new Map<string, Client>();

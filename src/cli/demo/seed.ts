@@ -18,7 +18,7 @@ import { memberRows, userRows } from './users.js';
 import { machineRows } from './virtual-machines.js';
 import { volumeRows } from './volumes.js';
 
-export { DEMO_USERS } from './users.js';
+export { DEMO_USERS, hashDemoPasswords } from './users.js';
 
 export interface DemoOptions {
   /** The start: everything else happened before it. */

@@ -13,9 +13,8 @@ import { encodeGlobalId, newId } from '../../ids.js';
 import type { Logger } from '../../log.js';
 import { issueAgentToken } from '../../modules/node/commands.js';
 import { capacityOf } from '../../modules/node/rules.js';
-import { hashPassword } from '../../modules/user/password.js';
 import { VERSION } from '../../version.js';
-import { DEMO_USERS, seedDemo } from './seed.js';
+import { DEMO_USERS, hashDemoPasswords, seedDemo } from './seed.js';
 
 export interface Demo {
   greeting(url: string): string;
@@ -26,7 +25,7 @@ export interface Demo {
 
 /** Begins what takes a while on other threads. What it returns fills the app's empty database. */
 export function beginDemo(): (app: App, log: Logger) => Promise<Demo> {
-  const hashes = Promise.all(DEMO_USERS.map(({ password }) => hashPassword(password)));
+  const hashes = hashDemoPasswords();
   hashes.catch(() => {}); // told when they are needed
   return async (app, log) => openDemo(app, log, await hashes);
 }

@@ -1,5 +1,6 @@
 /** The demo's users, one of each role, and the projects they work in. */
 import type { Prisma } from '../../gen/client/client.js';
+import { hashPassword } from '../../modules/user/password.js';
 import { type Ago, demoId } from './ids.js';
 import { type ProjectName, projectId } from './projects.js';
 
@@ -17,6 +18,10 @@ export const DEMO_USERS: readonly DemoUser[] = [
   { username: 'operator', password: 'operator-demo', role: 'OPERATOR' },
   { username: 'viewer', password: 'viewer-demo', role: 'VIEWER' },
 ];
+
+/** In the order of DEMO_USERS. */
+export const hashDemoPasswords = (): Promise<string[]> =>
+  Promise.all(DEMO_USERS.map(({ password }) => hashPassword(password)));
 
 export const userId = (username: Username): string => demoId('User', username);
 
