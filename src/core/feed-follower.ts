@@ -64,7 +64,7 @@ export function followFeed(services: Services): FeedFollower {
       position = page.end;
       more = 'stale' in page ? false : page.more;
     }
-    settling.feedWasRead(begun);
+    if (!stopping.signal.aborted) settling.feedWasRead(begun);
   }
 
   async function run(): Promise<void> {
