@@ -2,7 +2,7 @@
  * The safety net under hints: follows the change feed and tells this process of every change that it has not heard of. An instance can die
  * between its commit and its announcement, and messages can be lost on the way; then subscribers here are late, and never left behind.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { ADMINISTRATORS } from './audience.js';
 import type { Services } from './context.js';
 import { allEntities } from './entity.js';
@@ -20,7 +20,7 @@ export interface FeedFollower {
 /** Well below FEED_MS in settling.ts, or kept answers would not be used. */
 const INTERVAL_MS = 1_000;
 /** What was committed just now is about to be announced. */
-const GRACE_MS = 50;
+const GRACE_MS = 200;
 const PAGE = 500;
 const AUDIT: ReadonlySet<string> = new Set(['AuditEntry']);
 
@@ -38,6 +38,7 @@ export function followFeed(services: Services): FeedFollower {
   async function tell(entries: readonly FeedEntry[]): Promise<void> {
     if (unheardOf(entries).length === 0) return;
     await sleep(GRACE_MS, undefined, { ref: false });
+    await setImmediate(); // after a pause of this process messages are waiting, too
     const unheard = unheardOf(entries);
     if (unheard.length === 0) return;
     await generations.raise(TYPES_WITH_TABLES);

@@ -1,6 +1,7 @@
 /** The response cache of two instances on one PostgreSQL, etcd and Redis: one execution for both, and nothing stale, whoever dies or is cut off. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { asSystem } from '../../src/cli/as-system.js';
 import type { Config } from '../../src/config/model.js';
 import { execute } from '../../src/core/execute.js';
@@ -209,6 +210,26 @@ it('whoever cannot read the change feed goes by nothing that is kept, until it c
   await until('nothing is used', async () => !(await seen(reader)).hit);
   follow();
   await until('it is used again', async () => (await seen(reader)).hit);
+});
+
+it('whoever was told of a change forgets no more than that when it reads of it', async () => {
+  const { services } = there.app;
+  const raise = vi.spyOn(services.generations, 'raise');
+  clearInterval(following);
+  const follower = followFeed(services);
+  try {
+    await here.signIn('ada');
+    await describing(writer, 'told');
+    await mutate(here.anonymous, 'login', { username: 'ada', password: 'not hers' });
+    await mutate(reader, 'updateCluster', { id: cluster, description: 'told here' });
+    await sleep(2_500);
+    const types = raise.mock.calls.flatMap(([raised]) => [...raised]);
+    expect(new Set(types)).toEqual(new Set(['AuditEntry']));
+  } finally {
+    raise.mockRestore();
+    await follower.stop();
+    follow();
+  }
 });
 
 describe('an instance that has neither Redis nor etcd', () => {
