@@ -23,9 +23,9 @@ const TRANSACTION_SHARE = 0.8;
 /** The pool gives up first, with a better error. */
 const PRISMA_PATIENCE_MS = 1_000;
 
-/** Of other roles the name is hidden: that may be anybody. */
+/** Other roles' sessions included: their names are not hidden, what they do is. */
 const OTHERS = `SELECT FROM pg_stat_activity
-  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> ALL($2::int[])
+  WHERE datname = current_database() AND pid <> ALL($2::int[])
     AND coalesce(application_name, $1) = $1 LIMIT 1`;
 
 /**

@@ -1,10 +1,12 @@
 /** Two roles: the owner migrates, the service role serves the whole API and is refused everything beyond by PostgreSQL itself. */
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { postgresRoles } from '../../src/cli/doctor/postgres-roles.js';
 import { openPostgresSession } from '../../src/cli/doctor/postgres-session.js';
 import { defaultConfig } from '../../src/config/load.js';
 import { retention } from '../../src/controllers/task-keeper.js';
 import type { Data } from '../../src/data/client.js';
+import { APPLICATION_NAME } from '../../src/data/connection.js';
 import { migrationStatus, revertMigrations, runMigrations } from '../../src/data/migrate.js';
 import { readMigrations } from '../../src/data/migrations.js';
 import { openData } from '../../src/data/open.js';
@@ -44,6 +46,20 @@ describe('the service role', () => {
        FROM (SELECT a.rolpassword, a.rolsuper, a.oid FROM pg_authid a WHERE rolname = '${roles.service.user}') AS role`,
     );
     expect(rows).toEqual([{ scram: true, super: false, owns: 0 }]);
+  });
+
+  it('sees the sessions of this program under other roles, too', async () => {
+    const alone = () => data.alone();
+    await expect.poll(alone).toBe(true);
+    const { host, port, database, migrationUser, migrationPassword } = roles.both;
+    const owner = new pg.Client({
+      ...{ host, port, database, user: String(migrationUser), password: String(migrationPassword) },
+      application_name: APPLICATION_NAME,
+    });
+    await owner.connect();
+    expect(await alone()).toBe(false);
+    await owner.end();
+    await expect.poll(alone).toBe(true);
   });
 
   it('can do all that every mutation of the schema needs', async () => {
