@@ -222,7 +222,7 @@ describe('who is at the other end', () => {
   });
 
   it('is gone when the session expires: the socket is closed, and a stream of events ends', async () => {
-    const brief = await installation.serve([], { env: { QUANTIX_AUTH_SESSION_TTL: '3s' } });
+    const brief = await installation.serve([], { env: { QUANTIX_AUTH_SESSION_TTL: '8s' } });
     try {
       const guest = await brief.signIn('ada', installation.password);
       const stream = await openEventStream(brief.url, guest.token, WATCH);
