@@ -40,10 +40,12 @@ let cluster: string;
 /** Stands for a follower of the change feed that finds nothing: what is seen here is told by the cache's own means. */
 let following: NodeJS.Timeout;
 const follow = (): void => {
-  following = setInterval(() => {
+  const read = () => {
     for (const { services } of [here.app, there.app])
       services.settling.feedWasRead(services.clock.monotonic());
-  }, 200);
+  };
+  read();
+  following = setInterval(read, 200);
 };
 
 beforeAll(async () => {
