@@ -47,6 +47,16 @@ describe('a ticket', () => {
     expect(await redeem(place.a, place.agentA, ticket.token)).toMatchObject(GONE);
   });
 
+  it('opens no second one when Redis comes back with what it had saved before', async () => {
+    const { token } = await issue(await site.running(place));
+    const { ephemeral } = site.world.app.services;
+    const key = ephemeralKeys.consoleTicket(hashToken(String(token)));
+    const saved = (await ephemeral.get(key)) ?? expect.fail();
+    expect(await redeem(place.a, place.agentA, token)).toMatchObject({ display: 'VNC' });
+    await ephemeral.set(key, saved, 60_000);
+    expect(await redeem(place.a, place.agentA, token)).toMatchObject(GONE);
+  });
+
   it('opens one console although two ask at once', async () => {
     const { token } = await issue(await site.running(place));
     const answers = await Promise.all([1, 2, 3].map(() => redeem(place.a, place.agentA, token)));

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { defineCommand } from '../../core/command.js';
 import type { Call } from '../../core/context.js';
+import { claimKey } from '../../core/idempotency.js';
 import { idOf } from '../../core/input.js';
 import { hashToken } from '../../core/tokens.js';
 import { readForEdit } from '../../core/versioned.js';
@@ -85,7 +86,13 @@ export const issueConsoleTicket = defineCommand({
   },
 });
 
-/** For the console proxy of a node, which signs in as the node's agent. Whoever deletes the ticket has it: it opens one console. */
+/** For the principal in the table of keys; no caller is called so. */
+const USED = 'console-ticket';
+
+/**
+ * For the console proxy of a node, which signs in as the node's agent. Whoever deletes the ticket has it: it opens one console.
+ * That it was used is a row as well: a Redis that is killed comes back with what it had saved, used tickets among it.
+ */
 export const redeemConsoleTicket = defineCommand({
   name: 'node.redeemConsoleTicket',
   resourceType: 'HypervisorNode',
@@ -97,7 +104,7 @@ export const redeemConsoleTicket = defineCommand({
   }),
   input: z.object({ nodeId: idOf('HypervisorNode'), token: z.string().min(1).max(128) }),
   errors: [],
-  unlocked: 'it changes no row: whoever deletes the ticket has it',
+  unlocked: 'whoever deletes the ticket has it, and one row says that it was used',
   async prepare({ services }: Call, { nodeId, token }, dryRun) {
     const key = ephemeralKeys.consoleTicket(hashToken(token));
     const text = await services.ephemeral.get(key);
@@ -105,11 +112,14 @@ export const redeemConsoleTicket = defineCommand({
     if (kept?.nodeId !== nodeId || new Date(kept.expiresAt) <= services.clock.now()) return null;
     return dryRun || (await services.ephemeral.delete(key)) ? kept : null;
   },
-  async run({ tx, prepared }, { nodeId }) {
+  async run({ tx, prepared, now }, { nodeId, token }) {
     const vm =
       prepared &&
       (await tx.virtualMachine.findFirst({ where: { id: prepared.virtualMachineId, nodeId } }));
-    if (!prepared || !vm) throw new NotFoundError('ConsoleTicket', ['token']);
+    const hash = hashToken(token);
+    const use = { principal: USED, key: hash, command: 'node.redeemConsoleTicket', hash };
+    if (!prepared || !vm || (await claimKey(tx, use, now)) !== null)
+      throw new NotFoundError('ConsoleTicket', ['token']);
     return {
       result: {
         virtualMachineId: encodeGlobalId('VirtualMachine', vm.id),
