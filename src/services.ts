@@ -29,7 +29,7 @@ export interface ServicesOptions {
   readonly clock?: Clock;
   /** An opened database, for tests that share one; it is not closed with the rest. */
   readonly data?: Data;
-  /** For a command that ends at once: it is no member, and waits for neither etcd nor Redis. */
+  /** For a command that ends at once: it is no member of anything, needs no etcd, and makes do without Redis without a word. */
   readonly alone?: boolean;
   /** Where the prepared in-memory database is kept. */
   readonly cacheDir?: string;
@@ -47,10 +47,12 @@ export interface OpenServices {
 /** Shared settings count from the first request on, unless etcd keeps us waiting. */
 const FIRST_SETTINGS_MS = 2_000;
 
+/** Of a process that is no member: it can tell the members nothing. */
+const UNKNOWN = { advertise: async () => false, everybodyHasRedis: () => false };
+
 /** @param own what this process was started with; what all instances share is laid over it, and follows while they run */
 export async function openServices(own: Config, options: ServicesOptions): Promise<OpenServices> {
   const { log, clock = systemClock, cacheDir, alone = false } = options;
-  const ports: Config = alone ? { ...own, mode: 'dev' } : own;
   const keys = sessionKeys(own, log, alone); // a fault in them is told before anything is opened
   const metrics = createMetrics();
   let forgetAll = (): void => {};
@@ -61,13 +63,15 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
   let mayLead = () => own.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
   const opening = {
     data: options.data ?? openData(own, log, { cacheDir, onReturn }),
-    coordination: openCoordination(ports, {
+    coordination: openCoordination(alone ? { ...own, mode: 'dev' } : own, {
       instance: instanceOf(own, clock),
       mayLead: () => mayLead(),
       now: () => clock.now(),
       log,
     }),
-    ephemeral: openEphemeral(ports, log, { observer: metrics.redis }),
+    ephemeral: openEphemeral(own, alone ? log.child({}, { level: 'silent' }) : log, {
+      observer: metrics.redis,
+    }),
   };
   const { data, coordination, ephemeral } = await allOrNone(opening, options.data);
   const { config, settings } = openSettings(own, coordination, log);
@@ -87,7 +91,10 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     if (data.kind === 'postgres') slowStatement(sql, durationMs);
   });
   // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
-  const settling = openSettling({ data, ephemeral, coordination, monotonic, unheard: alone });
+  const settling = openSettling({
+    ...{ data, ephemeral, monotonic },
+    coordination: alone ? UNKNOWN : coordination,
+  });
   let wrote = false;
   const isShared = () => config.mode === 'dev' || (ephemeral.kind === 'redis' && settling.settled);
   const generations = openGenerations({
@@ -97,7 +104,7 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
   forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
   // A Redis that was started anew may bring back what it had saved: marks that were replaced since, and answers under them.
   const stopForgetting = ephemeral.onInterruption({ restored: forgetAll });
-  if (ephemeral.kind === 'redis') await generations.raise(TYPES_WITH_TABLES);
+  if (ephemeral.kind === 'redis' && !alone) await generations.raise(TYPES_WITH_TABLES);
   const stopRaising = data.onWrite({
     writing: (tables) => generations.unsettle(typesOfTables(tables)),
     async written(tables, inDoubt) {

@@ -35,8 +35,6 @@ export interface SettlingOptions {
   readonly data: Pick<Data, 'alone'>;
   readonly ephemeral: Pick<Ephemeral, 'degraded' | 'onInterruption'>;
   readonly coordination: Pick<Coordination, 'advertise' | 'everybodyHasRedis'>;
-  /** This process uses neither Redis nor etcd: others read of its writes, or not at all. */
-  readonly unheard?: boolean;
   /** Milliseconds that only ever rise. */
   readonly monotonic: () => number;
 }
@@ -79,8 +77,7 @@ export function openSettling(options: SettlingOptions): Settling {
       void coordination.advertise({ redis: true });
     },
   });
-  if (options.unheard) loss = new AbortController();
-  else if (ephemeral.degraded) void lose();
+  if (ephemeral.degraded) void lose();
 
   return {
     get settled() {

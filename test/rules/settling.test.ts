@@ -7,10 +7,7 @@ import type { Interruptions } from '../../src/ephemeral/ephemeral.js';
 afterEach(() => vi.useRealTimers());
 
 /** @param tell what becomes of a word to the other members: true when etcd has it, false when nobody can be told */
-function open(
-  tell: () => Promise<boolean> = async () => true,
-  { degraded = false, unheard = false } = {},
-) {
+function open(tell: () => Promise<boolean> = async () => true, { degraded = false } = {}) {
   vi.useFakeTimers();
   let told: Interruptions = {};
   const said: unknown[] = [];
@@ -36,7 +33,7 @@ function open(
     everybodyHasRedis: () => others.haveRedis,
   };
   const settling = openSettling({
-    ...{ data, ephemeral, coordination, unheard },
+    ...{ data, ephemeral, coordination },
     monotonic: () => Date.now(),
   });
   const lose = () => told.interrupted?.();
@@ -147,14 +144,6 @@ describe('a write', () => {
     const first = write();
     await pass(HEARD_MS);
     expect(first.waited).toBe(HEARD_MS);
-  });
-
-  it('of a process without Redis and etcd of its own waits until others have read of it', async () => {
-    const { write, pass, said } = open(undefined, { unheard: true });
-    await pass(60_000);
-    const first = write();
-    await pass(FEED_MS);
-    expect({ waited: first.waited, said }).toEqual({ waited: FEED_MS, said: [] });
   });
 
   it('waits for nobody once this process closes', async () => {

@@ -285,20 +285,27 @@ describe('an instance that has neither Redis nor etcd', () => {
 });
 
 describe('a command of the command line', () => {
-  const described = (description: string) => {
+  const described = (description: string, redis: Partial<Config> = {}) => {
     const log = createLogger({ level: 'silent' });
-    return asSystem({ config, log }, { command: 'test' }, (call) =>
+    return asSystem({ config: { ...config, ...redis }, log }, { command: 'test' }, (call) =>
       execute(updateCluster as never, { id: cluster, description }, call),
     );
   };
 
-  it('ends when all go by what it wrote', async () => {
+  it('tells all by Redis', async () => {
+    await until('it is kept', async () => (await seen(reader)).hit);
+    await described('written from outside', { redis: redisOptions(redis) });
+    // No follower of the change feed runs here.
+    expect((await seen(reader)).description).toBe('written from outside');
+  });
+
+  it('ends when all go by what it wrote, where it has no Redis', async () => {
     clearInterval(following);
     const follower = followFeed(there.app.services);
     try {
       await until('it is kept', async () => (await seen(reader)).hit);
-      await described('written from outside');
-      expect((await seen(reader)).description).toBe('written from outside');
+      await described('read of');
+      expect((await seen(reader)).description).toBe('read of');
     } finally {
       await follower.stop();
       follow();
