@@ -7,6 +7,7 @@ import type { Config } from '../config/model.js';
 import type { Logger } from '../log.js';
 import { type Connections, watchConnections } from './connections.js';
 import { SECURITY_HEADERS } from './plugins/use-security-headers.js';
+import { discardWhenGivenUp } from './refused-body.js';
 import { hasAddress, inRequestScope } from './request.js';
 import { noteValidity, readIdentity, renewIdentity, tlsFilesOf } from './tls.js';
 import type { Sockets } from './websocket.js';
@@ -38,8 +39,9 @@ export async function listen(
 ): Promise<HttpServer> {
   const { host, port } = config;
   const { server, scheme, stopRenewing } = makeServer(config, log, (req, res) => {
-    if (!hasAddress(req)) refuse(req, res);
-    else void inRequestScope(() => yoga(req, res));
+    if (!hasAddress(req)) return refuse(req, res);
+    discardWhenGivenUp(req);
+    void inRequestScope(() => yoga(req, res));
   });
   const connections = watchConnections(server);
   server.on('upgrade', sockets.handleUpgrade);

@@ -1,8 +1,10 @@
 /** What the HTTP server takes, refuses and survives. */
 import { readFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Installation, install } from '../support/installation.js';
 import type { Served } from '../support/program.js';
+import { until } from '../support/until.js';
 import { speak } from './raw.js';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -237,6 +239,27 @@ describe('limits', () => {
         ],
       });
     }
+  });
+
+  it('a body that was refused before it was all there leaves a connection that can be used', async () => {
+    const { hostname, port } = new URL(configured.url);
+    const socket = createConnection({ host: hostname, port: Number(port) });
+    let said = '';
+    socket.setEncoding('latin1').on('data', (text) => {
+      said += text;
+    });
+    const head = `POST /graphql HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: application/json\r\n`;
+    const chunk = `3e8\r\n${'x'.repeat(1_000)}\r\n`;
+    socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(3)}`);
+    await until('it is refused', () => said.includes('HTTP/1.1 413 '));
+    // The client has not heard yet.
+    for (let i = 0; i < 5; i += 1) {
+      socket.write(chunk);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    socket.write(`0\r\n\r\n${head}Content-Length: ${QUERY.length}\r\n\r\n${QUERY}`);
+    await until('the next one is answered', () => said.includes('HTTP/1.1 200 OK'));
+    socket.destroy();
   });
 
   it('what cannot be served however often it is asked for says so', async () => {
