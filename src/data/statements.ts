@@ -48,7 +48,7 @@ export class StatementLog {
     return () => this.#writeListeners.delete(listener);
   }
 
-  /** To be waited for before these tables are written. */
+  /** To be waited for before these tables are written. Rejects when they must not be; `written` is to follow in any case. */
   async writing(tables: ReadonlySet<string>): Promise<void> {
     if (tables.size === 0) return;
     await Promise.all([...this.#writeListeners].map((listener) => listener.writing?.(tables)));
@@ -132,20 +132,33 @@ function watchTransaction(inner: Transaction, log: StatementLog): Transaction {
     }
   }
 
+  /** Says what is about to be written, and returns why it must not be, or null. */
+  async function mayNotCommit(): Promise<unknown> {
+    if (failure !== undefined) return new TransactionAbortedError({ cause: failure });
+    try {
+      await log.writing(tables);
+      return null;
+    } catch (error) {
+      await log.written(tables);
+      return error;
+    }
+  }
+
   const watched: Transaction = {
     provider: inner.provider,
     adapterName: inner.adapterName,
     options: inner.options,
     queryRaw: (query) => send(query, 'queryRaw'),
     async executeRaw(query) {
-      if (failure === undefined || !isCommit(query)) {
-        committing = isCommit(query);
-        if (committing) await log.writing(tables);
+      if (!isCommit(query)) return send(query, 'executeRaw');
+      const refusal = await mayNotCommit();
+      if (refusal === null) {
+        committing = true;
         return send(query, 'executeRaw');
       }
-      // Prisma only frees the connection after this, so it must not be left inside the failed transaction.
+      // Prisma only frees the connection after this, so it must not be left inside the transaction.
       await send({ ...query, sql: 'ROLLBACK' }, 'executeRaw');
-      throw new TransactionAbortedError({ cause: failure });
+      throw refusal;
     },
     async commit() {
       // What was written is told when the connection is free again: others may be waiting for it.
@@ -154,17 +167,12 @@ function watchTransaction(inner: Transaction, log: StatementLog): Transaction {
         if (committing) await log.written(tables);
         return;
       }
-      if (failure === undefined) {
-        try {
-          await log.writing(tables);
-          await log.run('COMMIT', () => inner.commit());
-        } finally {
-          await log.written(tables);
-        }
-        return;
+      const refusal = await mayNotCommit();
+      if (refusal !== null) {
+        await log.run('ROLLBACK', () => inner.rollback());
+        throw refusal;
       }
-      await log.run('ROLLBACK', () => inner.rollback());
-      throw new TransactionAbortedError({ cause: failure });
+      await log.run('COMMIT', () => inner.commit()).finally(() => log.written(tables));
     },
     rollback: () => (endsItself ? log.run('ROLLBACK', () => inner.rollback()) : inner.rollback()),
   };
@@ -208,10 +216,10 @@ function watchAdapter(inner: Adapter, log: StatementLog): Adapter {
     let failure: unknown;
     try {
       await log.writing(tables);
-      return await send(query);
-    } catch (error) {
-      failure = error;
-      throw error;
+      return await send(query).catch((error: unknown) => {
+        failure = error;
+        throw error;
+      });
     } finally {
       await log.written(tables, failure);
     }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allEntities } from '../../src/core/entity.js';
 import { TYPES_WITH_TABLES, typesOfTable } from '../../src/core/tables.js';
 import type { Data, Tx } from '../../src/data/client.js';
+import { DataUnavailableError } from '../../src/data/errors.js';
 import { FOLLOW_DELETION, tablesWritten } from '../../src/data/writes.js';
 import '../../src/schema.js';
 import { openTestData } from '../support/app.js';
@@ -119,6 +120,21 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
     );
     expect(tables.flat()).toContain('clusters');
     expect(inDoubt).toBe(false);
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['transaction', () => data.transaction((tx) => tx.cluster.create(cluster(`${on}-refused`)))],
+    ['statement', () => data.db.cluster.create(cluster(`${on}-refused`))],
+  ])('a %s that a listener refuses is not committed, and is told of', async (_, write) => {
+    const refusal = new DataUnavailableError('connection', 'not now');
+    const stop = data.onWrite({ writing: () => Promise.reject(refusal), written: async () => {} });
+    const heard = await told(() => expect(write()).rejects.toThrow(refusal));
+    stop();
+    expect(heard).toEqual({ tables: [['clusters']], early: false, inDoubt: false });
+    const found = () => data.db.cluster.deleteMany({ where: { name: `${on}-refused` } });
+    expect(await found()).toEqual({ count: 0 });
+    await write();
+    expect(await found()).toEqual({ count: 1 });
   });
 });
 
