@@ -47,9 +47,6 @@ export interface OpenServices {
 /** Shared settings count from the first request on, unless etcd keeps us waiting. */
 const FIRST_SETTINGS_MS = 2_000;
 
-/** Of a process that is no member: it can tell the members nothing. */
-const UNKNOWN = { advertise: async () => false, everybodyHasRedis: () => false };
-
 /** @param own what this process was started with; what all instances share is laid over it, and follows while they run */
 export async function openServices(own: Config, options: ServicesOptions): Promise<OpenServices> {
   const { log, clock = systemClock, cacheDir, alone = false } = options;
@@ -60,11 +57,12 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
     options.onReturn?.();
     forgetAll();
   };
+  const instance = instanceOf(own, clock);
   let mayLead = () => own.mode === 'dev'; // elsewhere not before the controllers begin: there is nothing to lead
   const opening = {
     data: options.data ?? openData(own, log, { cacheDir, onReturn }),
     coordination: openCoordination(alone ? { ...own, mode: 'dev' } : own, {
-      instance: instanceOf(own, clock),
+      instance,
       mayLead: () => mayLead(),
       now: () => clock.now(),
       log,
@@ -92,26 +90,19 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
   });
   // Without Redis every instance of production keeps marks of its own, and knows nothing of the writes of others.
   const settling = openSettling({
-    ...{ data, ephemeral, monotonic },
-    coordination: alone ? UNKNOWN : coordination,
+    ...{ data, ephemeral, coordination, monotonic, log },
+    address: instance.address,
+    forgetAll: () => generations.raise(TYPES_WITH_TABLES),
   });
-  let wrote = false;
   const isShared = () => config.mode === 'dev' || (ephemeral.kind === 'redis' && settling.settled);
-  const generations = openGenerations({
-    ...{ ephemeral, metrics, log, isShared },
-    isDatabaseThere: () => data.available,
-  });
+  const generations = openGenerations({ ephemeral, metrics, log, isShared });
   forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
-  // A Redis that was started anew may bring back what it had saved: marks that were replaced since, and answers under them.
-  const stopForgetting = ephemeral.onInterruption({ restored: forgetAll });
-  if (ephemeral.kind === 'redis' && !alone) await generations.raise(TYPES_WITH_TABLES);
   const stopRaising = data.onWrite({
-    writing: (tables) => generations.unsettle(typesOfTables(tables)),
-    async written(tables, inDoubt) {
-      await generations.settle(typesOfTables(tables), inDoubt);
-      wrote = true;
-      if (!alone) await settling.othersKnow();
+    async writing(tables) {
+      await generations.unsettle(typesOfTables(tables));
+      await settling.beforeCommit();
     },
+    written: (tables, inDoubt) => generations.settle(typesOfTables(tables), inDoubt),
   });
   const audit = openAuditBacklog({ data, log, metrics });
   const services: Services = {
@@ -147,12 +138,10 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
       mayLead = () => config.mode === 'dev' || data.persistent;
     },
     async close() {
-      if (alone && wrote) await settling.othersKnow(); // once for all that the command wrote
       await audit.close();
       await hints.close();
       stopRaising();
-      stopForgetting();
-      settling.close();
+      await settling.close();
       generations.close();
       settings.close();
       await coordination.close();

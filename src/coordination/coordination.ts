@@ -76,9 +76,6 @@ export interface Instance {
 /** What may change about an instance. */
 export type About = Partial<Pick<Instance, 'address' | 'redis'>>;
 
-/** What an instance has said of itself, and etcd has, all others go by after this, in milliseconds. */
-export const HEARD_MS = 2_000;
-
 export interface Member extends Instance {
   readonly leader: boolean;
 }
@@ -135,11 +132,6 @@ export interface Coordination {
    * this instance is alone for want of etcd, or closes. Never rejects.
    */
   advertise(about: About): Promise<boolean>;
-  /**
-   * Whether all who live have said that they have Redis, and have had it for the last moments. Also false when that is not known:
-   * for want of etcd, or because it did not answer lately.
-   */
-  everybodyHasRedis(): boolean;
   readonly settings: SharedSettings;
   /** Whoever waits for a lock gets LockBusyError at once; the term, if any, is over. */
   close(): Promise<void>;

@@ -4,7 +4,7 @@ import type { Coordination, Instance } from './coordination.js';
 import { type EtcdConnection, openEtcdClient } from './etcd-client.js';
 import { openElection } from './etcd-election.js';
 import { openLocks } from './etcd-locks.js';
-import { openMembers } from './etcd-members.js';
+import { listMembers } from './etcd-members.js';
 import { openSession } from './etcd-session.js';
 import { openSettings } from './etcd-settings.js';
 import { coordinationKeys, one } from './keys.js';
@@ -44,14 +44,13 @@ export async function openEtcdCoordination(
   const session = openSession(client, { ttl, instance: () => self, log });
   const election = openElection(client, { ttl, instance: () => self, mayLead, log });
   const locks = openLocks(client, session, { instanceId: instance.id, now });
-  const members = openMembers(client, log);
   const settings = openSettings(client);
   let closed: Promise<void> | null = null;
 
   async function closeAll(): Promise<void> {
     locks.close();
     settings.close();
-    await Promise.all([election.close(), session.close(), members.close()]);
+    await Promise.all([election.close(), session.close()]);
     client.close();
   }
 
@@ -61,8 +60,7 @@ export async function openEtcdCoordination(
     available: session.available,
     lock: locks.lock,
     leadership: election.leadership,
-    members: members.list,
-    everybodyHasRedis: members.everybodyHasRedis,
+    members: () => listMembers(client),
     advertise(about) {
       self = { ...self, ...about };
       return session.advertise();

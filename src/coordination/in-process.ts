@@ -115,7 +115,6 @@ export function openInProcessCoordination(options: InProcessOptions): Coordinati
       self = { ...self, ...about };
       return true;
     },
-    everybodyHasRedis: () => self.redis,
     settings: inProcessSettings(),
     async close() {
       over = true;

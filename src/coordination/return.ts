@@ -38,8 +38,6 @@ export function withReturn({ alone, reconnect, retryMs, log }: ReturnOptions): C
       const { current } = place;
       return (await current.advertise(about)) && current !== alone;
     },
-    // There may be others, who are not heard.
-    everybodyHasRedis: () => place.current !== alone && place.current.everybodyHasRedis(),
     settings: {
       list: () => place.current.settings.list(),
       put: (...args) => place.current.settings.put(...args),

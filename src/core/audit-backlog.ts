@@ -63,11 +63,14 @@ export function openAuditBacklog({ data, log, metrics }: Options): AuditBacklog 
     return writing;
   }
 
+  const take = (entries: NewEntry[]) =>
+    data.transaction((tx) => tx.auditEntry.createMany({ data: entries, skipDuplicates: true }));
+
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
       const batch = waiting.slice(0, BATCH);
       try {
-        await data.db.auditEntry.createMany({ data: batch, skipDuplicates: true });
+        await take(batch);
       } catch (err) {
         if (isUnavailable(err)) return again();
         await oneByOne(batch);
@@ -78,10 +81,7 @@ export function openAuditBacklog({ data, log, metrics }: Options): AuditBacklog 
 
   /** One that the database does not take must not keep the others. */
   async function oneByOne(batch: readonly NewEntry[]): Promise<void> {
-    for (const entry of batch)
-      await data.db.auditEntry
-        .createMany({ data: [entry], skipDuplicates: true })
-        .catch((err: unknown) => lose(entry, err));
+    for (const entry of batch) await take([entry]).catch((err: unknown) => lose(entry, err));
   }
 
   function again(): void {

@@ -6,7 +6,8 @@
  * - Replaced after the commit and before anybody hears of it, see `onWrite` in data/client.ts: no writer can forget it.
  * - Just before the commit the mark is made an unsettled one, under which nothing is kept or used: whoever dies in its commit, or
  *   is cut off, cannot leave a mark behind that speaks for what was before. Nor can somebody else end that, who writes the same type at the
- *   same time: the mark settles with the last of its writers, or when that one's commit is certainly in the change feed.
+ *   same time: the mark settles with the last of its writers, or when that one's time is over. A commit that is still to come then is known of
+ *   by other means (unheard.ts).
  */
 
 import type { Ephemeral } from '../ephemeral/ephemeral.js';
@@ -24,7 +25,7 @@ const usable = (mark: string | null): string =>
 export interface Generations {
   /** Before a commit; `settle` must follow. Never rejects: without Redis nothing is kept anyway. */
   unsettle(types: ReadonlySet<string>): Promise<void>;
-  /** After it: as `raise`. `inDoubt`: the answer to the COMMIT was lost, and it may still be to come. */
+  /** After it: as `raise`. `inDoubt`: the answer to the COMMIT was lost, and it may still be to come; when it takes long, see unheard.ts. */
   settle(types: ReadonlySet<string>, inDoubt?: boolean): Promise<void>;
   /** Never rejects. What could not be replaced is tried again until it is. */
   raise(types: ReadonlySet<string>): Promise<void>;
@@ -48,17 +49,10 @@ export interface GenerationsOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly isShared: () => boolean;
-  /** As long as the database does not answer, a commit in doubt may still come. */
-  readonly isDatabaseThere: () => boolean;
 }
 
-export function openGenerations({
-  ephemeral,
-  metrics,
-  log,
-  isShared,
-  isDatabaseThere,
-}: GenerationsOptions): Generations {
+export function openGenerations(options: GenerationsOptions): Generations {
+  const { ephemeral, metrics, log, isShared } = options;
   const writer = newId();
   const owed = new Set<string>();
   /** Of marks that are missing: those who find so at the same time are to get the same. */
@@ -92,7 +86,7 @@ export function openGenerations({
       if (closed) return;
       const timer = setTimeout(() => {
         doubts.delete(timer);
-        void settle(types, !isDatabaseThere());
+        void settle(types);
       }, ephemeralTtlMs.unsettledGeneration).unref();
       doubts.add(timer);
       return;

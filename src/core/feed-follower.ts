@@ -17,7 +17,7 @@ export interface FeedFollower {
   stop(): Promise<void>;
 }
 
-/** Well below FEED_MS in settling.ts, or kept answers would not be used. */
+/** Well below FEED_MS in unheard.ts, or kept answers would not be used. */
 const INTERVAL_MS = 1_000;
 /** What was committed just now is about to be announced. */
 const GRACE_MS = 200;
@@ -25,7 +25,7 @@ const PAGE = 500;
 const AUDIT: ReadonlySet<string> = new Set(['AuditEntry']);
 
 export function followFeed(services: Services): FeedFollower {
-  const { data, hints, generations, settling, ephemeral, clock, log } = services;
+  const { data, hints, generations, settling, ephemeral, log } = services;
   const stopping = new AbortController();
   const types = allEntities().map(({ type }) => type);
   let position: FeedCursor | null = null;
@@ -52,7 +52,7 @@ export function followFeed(services: Services): FeedFollower {
       position = null;
       return;
     }
-    const begun = clock.monotonic();
+    const told = await settling.look();
     position ??= await feedEnd(data.db, '');
     for (let more = true; more && !stopping.signal.aborted; ) {
       const page = await readFeed(data.db, position, { ids: [ADMINISTRATORS], types, first: PAGE });
@@ -65,7 +65,7 @@ export function followFeed(services: Services): FeedFollower {
       position = page.end;
       more = 'stale' in page ? false : page.more;
     }
-    if (!stopping.signal.aborted) settling.feedWasRead(begun);
+    if (!stopping.signal.aborted) await told();
   }
 
   async function run(): Promise<void> {

@@ -1,112 +1,93 @@
 /**
- * The moments in which instances do not agree yet whether Redis is there: one has lost it (or found it again) before another, or alone.
- * - After it was lost here, others may still answer from what they keep, unaware of what is written here. So it is said among the members,
- *   and whoever writes waits until all go by that, or Redis is back, with all that was written.
- * - As long as the members cannot be told, or not yet, each writer waits until all others have read of its write in the change feed;
- *   unless the database knows of no others.
- * - While a member says that it is without Redis, what is kept is not used here; nor while it is not known what they say, nor while
- *   the change feed has not been read of late.
- * - After it is back here, another instance may not be there yet, and go on writing unheard. So nothing that is kept is used then.
+ * When what is kept may be used, though an instance can lose Redis before another, or alone, and others are not told then of what it writes.
+ * Not while somebody is unheard (unheard.ts), nor where the change feed has not been read of late; and when that is over, or Redis was away, all that is kept
+ * is void first: not all that was written is in the change feed, and Redis may have gone back to what it had saved.
  */
-import { type Coordination, HEARD_MS } from '../coordination/coordination.js';
-import type { Data } from '../data/client.js';
+import type { Coordination } from '../coordination/coordination.js';
 import type { Ephemeral } from '../ephemeral/ephemeral.js';
+import { findUnheard, removeGone, TRUST_MS, Unheard } from './unheard.js';
+import {
+  openUnheardWriter,
+  type UnheardWriter,
+  type UnheardWriterOptions,
+} from './unheard-writer.js';
 
-/** Within this every instance has noticed, and has read the change feed: see the pauses in ephemeral/ and feed-follower.ts. */
-const SETTLING_MS = 3_000;
-/** So long after a commit all who use what they keep have read of it in the change feed. */
-export const FEED_MS = 2_500;
-/** Ends before the wait of others does, however their timers are. */
-const TRUST_MS = FEED_MS - 100;
-/** Those who could not be told may be within reach again. */
-const RETRY_MS = 2_000;
-
-export interface Settling {
+export interface Settling extends Pick<UnheardWriter, 'beforeCommit'> {
   /** Whether what is kept may be used. */
   readonly settled: boolean;
-  /** To be waited for after a commit, and before anybody hears of it. At once but for the moments after a loss, and for whom nobody hears. */
-  othersKnow(): Promise<void>;
-  /** All that was committed by then, on the monotonic clock, has been read and told here. */
-  feedWasRead(at: number): void;
-  close(): void;
+  /** To be called before the change feed is read; and what it resolves to, when all that was committed by then is told here. */
+  look(): Promise<() => Promise<void>>;
+  /** Nobody waits any more, and this instance is gone for the others. */
+  close(): Promise<void>;
 }
 
-export interface SettlingOptions {
-  readonly data: Pick<Data, 'alone'>;
+export interface SettlingOptions extends UnheardWriterOptions {
   readonly ephemeral: Pick<Ephemeral, 'degraded' | 'onInterruption'>;
-  readonly coordination: Pick<Coordination, 'advertise' | 'everybodyHasRedis'>;
-  /** Milliseconds that only ever rise. */
-  readonly monotonic: () => number;
+  readonly coordination: Pick<Coordination, 'advertise'>;
+  /** Makes all void that is kept anywhere. Never rejects. */
+  readonly forgetAll: () => Promise<void>;
 }
 
 export function openSettling(options: SettlingOptions): Settling {
-  const { data, ephemeral, coordination, monotonic } = options;
-  let settledAt = 0;
+  const { data, ephemeral, coordination, forgetAll, monotonic, log } = options;
+  const writer = openUnheardWriter(options);
+  /** Begun anew with each connection to Redis: what was to be marked there at that moment may not be. */
+  let known = new Unheard();
   let readAt = Number.NEGATIVE_INFINITY;
-  /** Redis is away, and not everybody goes by that. Aborted when it is back, or everybody does. */
-  let loss: AbortController | null = null;
+  let wary = true;
+  let warned = false;
 
-  async function lose(): Promise<void> {
-    const own = new AbortController();
-    loss = own;
-    const { signal } = own;
-    while (!(await coordination.advertise({ redis: false }))) {
-      await pause(RETRY_MS, signal);
-      if (signal.aborted) return;
-    }
-    await pause(HEARD_MS, signal);
-    forget(own);
+  function lose(): void {
+    writer.begin();
+    void coordination.advertise({ redis: false });
   }
 
-  function forget(known = loss): void {
-    known?.abort();
-    if (loss === known) loss = null;
-  }
-
-  /** Resolves at once when nobody else is there to be told. */
-  async function readByOthers(signal: AbortSignal): Promise<void> {
-    if (await data.alone().catch(() => false)) return;
-    await pause(FEED_MS, signal);
+  function warn(places: readonly string[]): void {
+    if (places.length > 0 === warned) return;
+    warned = !warned;
+    if (warned)
+      log.warn(
+        { places },
+        'an instance is without Redis, or a transaction takes long: no kept answers are used, as nobody hears at once what is written there',
+      );
+    else log.info('all instances hear at once what is written');
   }
 
   const stop = ephemeral.onInterruption({
-    interrupted: () => void lose(),
+    interrupted: lose,
     restored() {
-      settledAt = monotonic() + SETTLING_MS;
-      forget();
+      known = new Unheard();
+      wary = true;
+      void writer.end();
       void coordination.advertise({ redis: true });
     },
   });
-  if (ephemeral.degraded) void lose();
+  if (ephemeral.degraded) lose();
 
   return {
+    beforeCommit: writer.beforeCommit,
     get settled() {
-      const now = monotonic();
-      return now >= settledAt && now - readAt < TRUST_MS && coordination.everybodyHasRedis();
+      return !wary && monotonic() - readAt < TRUST_MS;
     },
-    async othersKnow() {
-      if (loss) await readByOthers(loss.signal);
+    async look() {
+      const [mine, begun] = [known, monotonic()];
+      const judged = mine.judge(await findUnheard(data.db), begun, monotonic());
+      warn(judged.unheard.map(({ kind, place }) => `${kind} ${place}`));
+      const calm = judged.unheard.length === 0;
+      wary ||= !calm;
+      return async () => {
+        // Without Redis it would be gone before what it wrote is void for those who have not seen it.
+        const over = ephemeral.degraded ? judged.void : judged.gone;
+        if (over.length > 0 || (wary && calm)) await forgetAll();
+        for (const one of over) await removeGone(data.db, one);
+        if (mine !== known) return; // Redis was away meanwhile
+        wary = !calm;
+        readAt = begun;
+      };
     },
-    feedWasRead(at) {
-      readAt = at;
-    },
-    close() {
+    async close() {
       stop();
-      forget();
+      await writer.end();
     },
   };
-}
-
-/** At once when `signal` is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const go = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', go);
-      resolve();
-    };
-    const timer = setTimeout(go, ms).unref();
-    signal.addEventListener('abort', go);
-    if (signal.aborted) go();
-  });
 }

@@ -24,6 +24,7 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
   sessions: ['Session'],
   storage_pools: ['StoragePool'],
   tasks: ['Task'],
+  unheard_instances: [],
   users: ['User'],
   virtual_machines: ['VirtualMachine'],
   virtual_networks: ['VirtualNetwork'],

@@ -18,7 +18,6 @@ export interface Parts {
   /** How long a transaction may take altogether before it is rolled back. */
   readonly transactionTimeoutMs: number;
   ping(): Promise<void>;
-  alone(): Promise<boolean>;
   pool(): PoolState;
   /** Closes what is below Prisma. Called once. */
   end(): Promise<void>;
@@ -62,7 +61,6 @@ export function assemble(parts: Parts): Data {
     onStatement: (listener) => statementLog.listen(listener),
     onWrite: (listener) => statementLog.listenToWrites(listener),
     ping: () => statementLog.track(() => parts.ping()),
-    alone: () => statementLog.track(() => parts.alone()),
     pool: () => parts.pool(),
     close: () => (closing ??= close()),
   };

@@ -28,11 +28,11 @@ export interface PoolState {
 /** Called after each statement, also after a failed one. `durationMs` includes waiting for a connection. */
 export type StatementListener = (sql: string, durationMs: number) => void;
 
-/** Told of the tables that a commit writes, and waited for. Must not reject. */
+/** Told of the tables that a commit writes, and waited for. */
 export interface WriteListener {
-  /** Just before the commit; `written` follows, whatever comes of it, unless the process ends. */
+  /** Just before the commit, which it refuses by rejecting; `written` follows, whatever comes of it, unless the process ends. */
   writing?(tables: ReadonlySet<string>): Promise<void>;
-  /** After it, and before the writer hears of it. `inDoubt`: the answer was lost, and it may still come through. */
+  /** After it, and before the writer hears of it. `inDoubt`: the answer was lost, and it may still come through. Must not reject. */
   written(tables: ReadonlySet<string>, inDoubt: boolean): Promise<void>;
 }
 
@@ -65,8 +65,6 @@ export interface Data {
    * the commit came through. Tables that follow by their foreign keys are named, too. A statement that says UNSEEN is left out.
    */
   onWrite(listener: WriteListener): () => void;
-  /** Whether nobody else runs this program on this database now. Rejects with DataUnavailableError. */
-  alone(): Promise<boolean>;
   /** Resolves when the database answers, rejects with DataUnavailableError when it does not. */
   ping(): Promise<void>;
   pool(): PoolState;

@@ -47,6 +47,7 @@ export const UNIQUE_FIELDS: Readonly<Record<string, readonly string[]>> = {
   tasks_unfinished_pool_id_key: ['poolId'],
   tasks_unfinished_vm_id_key: ['virtualMachineId'],
   tasks_unfinished_volume_id_key: ['volumeId'],
+  unheard_instances_pkey: ['id'],
   users_email_key: ['email'],
   users_pkey: ['id'],
   users_username_key: ['username'],

@@ -46,7 +46,6 @@ export function withReturn(options: FallbackOptions): Data {
     onStatement: (listener) => place.follow((data) => data.onStatement(listener)),
     onWrite: (listener) => place.follow((data) => data.onWrite(listener)),
     ping: () => place.current.ping(),
-    alone: () => place.current.alone(),
     pool: () => place.current.pool(),
     close: () => place.close(),
   };

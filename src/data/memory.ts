@@ -77,7 +77,6 @@ export async function openMemory(options: MemoryOptions = {}): Promise<Data> {
         });
       }
     },
-    alone: async () => true,
     pool: () => ({ total: 1, idle: 1 - gate.inside, waiting: gate.waiting, max: 1 }),
     end: () => database.close(),
   });

@@ -19,14 +19,6 @@ export interface PoolOptions extends ConnectionOptions {
   readonly idleInTransactionTimeoutMs: number;
 }
 
-export interface Pool {
-  readonly pool: pg.Pool;
-  /** The server's processes behind its connections. */
-  processIds(): readonly number[];
-}
-
-type Session = pg.PoolClient & { readonly processID?: number };
-
 /** Idle connections beyond the warm ones are closed after this. */
 const IDLE_TIMEOUT_MS = 30_000;
 /** Beyond the server's own statement timeout: then the server is gone without a word, and so is the connection. */
@@ -111,7 +103,7 @@ function keepWarm(pool: pg.Pool, count: number): void {
  * Makes a pool and opens its warm connections.
  * @throws the driver's error when the server cannot be reached or refuses; then nothing is left open
  */
-export async function openPool(options: PoolOptions, log: Logger): Promise<Pool> {
+export async function openPool(options: PoolOptions, log: Logger): Promise<pg.Pool> {
   const { statementTimeoutMs } = options;
   const warm = Math.min(options.maxIdleConnections, options.maxConnections);
   const pool = new pg.Pool({
@@ -126,12 +118,7 @@ export async function openPool(options: PoolOptions, log: Logger): Promise<Pool>
     ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + SILENCE_MS } : {}),
   });
   const canceller = new Canceller(options, log);
-  const sessions = new Set<Session>();
-  pool.on('connect', (client: Session) => {
-    endUnwanted(client, canceller);
-    sessions.add(client);
-  });
-  pool.on('remove', (client: Session) => sessions.delete(client));
+  pool.on('connect', (client) => endUnwanted(client, canceller));
   correct(pool);
   pool.on('error', (error) => log.warn({ err: error }, 'idle database connection lost'));
   try {
@@ -141,5 +128,5 @@ export async function openPool(options: PoolOptions, log: Logger): Promise<Pool>
     throw error;
   }
   keepWarm(pool, warm);
-  return { pool, processIds: () => [...sessions].flatMap(({ processID }) => processID ?? []) };
+  return pool;
 }

@@ -1,10 +1,9 @@
 /** The data port on PostgreSQL. */
 import { PrismaPg } from '@prisma/adapter-pg';
-import type pg from 'pg';
 import type { Logger } from '../log.js';
 import { assemble, TRANSACTION_TIMEOUT_MS } from './assemble.js';
 import type { Data } from './client.js';
-import { APPLICATION_NAME, connectError } from './connection.js';
+import { connectError } from './connection.js';
 import { DataUnavailableError } from './errors.js';
 import { Gate } from './gate.js';
 import { openPool, type PoolOptions } from './pool.js';
@@ -23,24 +22,15 @@ const TRANSACTION_SHARE = 0.8;
 /** The pool gives up first, with a better error. */
 const PRISMA_PATIENCE_MS = 1_000;
 
-/** Other roles' sessions included: their names are not hidden, what they do is. */
-const OTHERS = `SELECT FROM pg_stat_activity
-  WHERE datname = current_database() AND pid <> ALL($2::int[])
-    AND coalesce(application_name, $1) = $1 LIMIT 1`;
-
 /**
  * Connects to a migrated database and opens the warm connections.
  * Connections that are lost later are replaced as needed: a restart of the server needs nothing from us.
  * @throws {DataUnavailableError} the server cannot be reached or refuses us
  */
 export async function openPostgres(options: PostgresOptions, log: Logger): Promise<Data> {
-  const { pool, processIds } = await openPool(options, log).catch((error: unknown) => {
+  const pool = await openPool(options, log).catch((error: unknown) => {
     throw connectError(options, error);
   });
-  const ask = (query: pg.QueryConfig): Promise<pg.QueryResult> =>
-    pool.query(query).catch((cause: unknown) => {
-      throw new DataUnavailableError('connection', 'PostgreSQL does not answer.', { cause });
-    });
   const max = options.maxConnections;
   const gate = new Gate({
     capacity: Math.max(1, Math.floor(max * TRANSACTION_SHARE)),
@@ -55,11 +45,13 @@ export async function openPostgres(options: PostgresOptions, log: Logger): Promi
     maxWaitMs: options.connectTimeoutMs + PRISMA_PATIENCE_MS,
     transactionTimeoutMs: options.transactionTimeoutMs ?? TRANSACTION_TIMEOUT_MS,
     async ping() {
-      await ask({ text: 'SELECT 1' });
-    },
-    async alone() {
-      const { rows } = await ask({ text: OTHERS, values: [APPLICATION_NAME, processIds()] });
-      return rows.length === 0;
+      try {
+        await pool.query({ text: 'SELECT 1' });
+      } catch (error) {
+        throw new DataUnavailableError('connection', 'PostgreSQL does not answer.', {
+          cause: error,
+        });
+      }
     },
     pool: () => ({
       total: pool.totalCount,

@@ -54,8 +54,8 @@ export const ephemeralTtlMs = {
   consoleTicket: 60_000,
   /** A generation that has gone makes what was kept under it stale: longer than answers are kept, or they would be kept in vain. */
   generation: 10 * 60_000,
-  /** Of a commit: long enough for it to be in the change feed, and for that to be read everywhere, should its writer die. */
-  unsettledGeneration: 10_000,
+  /** Of a commit whose writer died: longer than transactions take, so that one that takes longer is worth everybody's notice. */
+  unsettledGeneration: 30_000,
 } as const;
 
 /** Whether a message is still of use to others after an outage. */

@@ -17,8 +17,9 @@ const AT_ONCE = 5;
 const contents = async ({ database }: Installation): Promise<string[]> => {
   const ask = (sql: string) => query<Record<string, unknown>>(sharedPostgres(), database, sql);
   const rows = await describeRows(ask);
-  // Who leads is nothing that is kept: every instance that may lead claims it anew.
-  return [...(await describeSchema(ask)), ...rows.filter((row) => !row.startsWith('leadership:'))];
+  // Who leads, and who is without Redis, is nothing that is kept: every instance says it anew.
+  const kept = rows.filter((row) => !/^(leadership|unheard_instances):/.test(row));
+  return [...(await describeSchema(ask)), ...kept];
 };
 
 describe('a database in use', () => {

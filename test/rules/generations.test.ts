@@ -4,17 +4,17 @@ import { openGenerations } from '../../src/core/cache.js';
 import { createMetrics } from '../../src/core/metrics.js';
 import type { Ephemeral, Mark } from '../../src/ephemeral/ephemeral.js';
 import { openInProcessEphemeral } from '../../src/ephemeral/in-process.js';
+import { ephemeralTtlMs } from '../../src/ephemeral/keys.js';
 import { createLogger } from '../../src/log.js';
 
 const CLUSTER = new Set(['Cluster']);
-const DOUBT_MS = 10_000;
+const DOUBT_MS = ephemeralTtlMs.unsettledGeneration;
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
 function open() {
   const said: boolean[] = [];
-  const database = { isThere: true };
   const ephemeral: Ephemeral = {
     ...openInProcessEphemeral(),
     kind: 'redis',
@@ -26,11 +26,10 @@ function open() {
   const generations = openGenerations({
     ...{ ephemeral, metrics: createMetrics(), log: createLogger({ level: 'silent' }) },
     isShared: () => true,
-    isDatabaseThere: () => database.isThere,
   });
   /** Whether the mark is left unsettled. */
   const isUnsettled = () => said.at(-1);
-  return { generations, isUnsettled, said, database };
+  return { generations, isUnsettled, said };
 }
 
 it('with the commit, and with the last one of several', async () => {
@@ -52,18 +51,6 @@ it('after a while when it is not known what became of a commit, whoever commits 
   await vi.advanceTimersByTimeAsync(DOUBT_MS - 1);
   expect(isUnsettled()).toBe(true);
   await vi.advanceTimersByTimeAsync(1);
-  expect(isUnsettled()).toBe(false);
-});
-
-it('not as long as the database says nothing: its last word may be a commit', async () => {
-  const { generations, isUnsettled, said, database } = open();
-  await generations.unsettle(CLUSTER);
-  database.isThere = false;
-  await generations.settle(CLUSTER, true);
-  await vi.advanceTimersByTimeAsync(3 * DOUBT_MS);
-  expect(said).not.toContain(false);
-  database.isThere = true;
-  await vi.advanceTimersByTimeAsync(DOUBT_MS);
   expect(isUnsettled()).toBe(false);
 });
 

@@ -102,6 +102,7 @@ export const ACCEPTED: Readonly<Record<string, Row>> = {
     expires_at: 'now()',
   },
   leadership: { name: NAME, cluster: `'c'`, token: '7', holder: `'h'` },
+  unheard_instances: { id: ID, address: `'192.0.2.1:8080'` },
 };
 
 /** The rows that exist before every case, in an order that foreign keys allow. */
@@ -147,6 +148,7 @@ export const BASE: readonly (readonly [table: string, values: Row])[] = [
   ['image_shares', {}],
   ['idempotency_keys', { key: `'k'` }],
   ['leadership', { name: `'l'` }],
+  ['unheard_instances', { id: base.user }],
 ];
 
 type Cases = Readonly<Record<string, readonly Row[]>>;
@@ -490,6 +492,7 @@ export const REFUSED: Readonly<Record<string, Cases>> = {
     leadership_token_check: [{ token: '0' }, { token: '-1' }],
     leadership_name_check: [{ name: `''` }, { cluster: `''` }],
   },
+  unheard_instances: { unheard_instances_pkey: [{ id: base.user }] },
 };
 
 /** Rows at the edge of what is allowed. */

@@ -594,7 +594,6 @@ describe.each<[string, Adapter]>([
     expect(data.pool().max).toBe(memory ? 1 : 50);
     expect(data.pool().total).toBeGreaterThanOrEqual(memory ? 1 : 10);
     await expect(data.ping()).resolves.toBeUndefined();
-    if (memory) expect(await data.alone()).toBe(true);
   });
 
   test('close() lets the running transaction finish, refuses everybody else, and may be called twice', async () => {

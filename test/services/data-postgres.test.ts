@@ -167,7 +167,7 @@ describe('on a shared server', () => {
 
   test('a connection that is given back twice, or inside a transaction, disturbs nobody', async () => {
     const options = databaseOptions(sharedPostgres(), database, { maxConnections: 1 });
-    const { pool } = await openPool(options, silent);
+    const pool = await openPool(options, silent);
     try {
       const client = await pool.connect();
       await client.query('BEGIN');
@@ -195,17 +195,6 @@ describe('on a shared server', () => {
     const pids = new Set(before.map((session) => session.pid));
     expect((await ours()).filter((session) => pids.has(session.pid))).toEqual([]);
     expect(data.pool()).toMatchObject({ total: 7, idle: 7 });
-  });
-
-  test('knows whether anybody else runs on its database', async () => {
-    const data = await open();
-    await expect.poll(() => data.alone()).toBe(true);
-    const other = await open();
-    expect([await data.alone(), await other.alone()]).toEqual([false, false]);
-    await other.close();
-    await expect.poll(() => data.alone()).toBe(true);
-    await data.close();
-    await expect(data.alone()).rejects.toThrow(DataUnavailableError);
   });
 
   test('replaces connections that have reached their age', async () => {
