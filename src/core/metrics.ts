@@ -99,6 +99,11 @@ export function createMetrics() {
       help: 'Entries about refusals and failures that stand in the log alone, because the database did not take them',
       registers,
     }),
+    responseCacheInUse: new Gauge({
+      name: 'quantix_response_cache_in_use',
+      help: 'Whether kept answers may be used: 1, or 0 while it is not certain that all hear of every change at once',
+      registers,
+    }),
     responseCache: new Counter({
       name: 'quantix_response_cache_total',
       help: 'Queries that may be answered from the cache, by what became of it (hit, shared, miss, bypass, unavailable)',

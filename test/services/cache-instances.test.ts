@@ -148,6 +148,10 @@ describe('many who ask two instances the same at once', () => {
 
 describe('an instance that is cut off from Redis alone', () => {
   const HAVE_REDIS = '{ server { members { redis } } }';
+  const inUse = async () => {
+    const text = await (await there.anonymous.raw({ path: '/metrics' })).text();
+    return /^quantix_response_cache_in_use (.*)$/m.exec(text)?.[1];
+  };
 
   it('writes nothing that others answer without, at once or ever, and they say why', async () => {
     await describing(writer, 'connected');
@@ -163,11 +167,13 @@ describe('an instance that is cut off from Redis alone', () => {
     const { members } = (data as { server: { members: { redis: boolean }[] } }).server;
     expect(members.map((member) => member.redis).sort()).toEqual([false, true]);
     expect((await seen(reader)).hit).toBe(false);
+    expect(await inUse()).toBe('0');
 
     cable = await forward(port, redis);
     await healed(here.app.services.ephemeral);
     await until('answers are kept again', async () => (await seen(reader)).hit);
     expect((await seen(reader)).description).toBe('still cut off');
+    expect(await inUse()).toBe('1');
   });
 
   it('signs somebody out everywhere, at once', async () => {

@@ -1,6 +1,7 @@
 /** `/healthz`: the process is alive. `/readyz`: it should be sent requests. `/metrics`: its figures, for Prometheus. */
 import type { Plugin } from 'graphql-yoga';
 import type { Services } from '../../core/context.js';
+import { isUsable } from '../cache/usable.js';
 
 const PING_TIMEOUT_MS = 2_000;
 const SERVERS = ['postgres', 'etcd', 'redis'] as const;
@@ -34,12 +35,14 @@ export function useHealth(services: Services, isDraining: () => boolean): Plugin
 }
 
 /** Figures that are not counted as things happen, but looked up when somebody asks. */
-function takeStock({ metrics, data, coordination, degraded }: Services): void {
+function takeStock(services: Services): void {
+  const { metrics, data, coordination, degraded } = services;
   const { total, idle, waiting } = data.pool();
   for (const [state, value] of Object.entries({ total, idle, waiting }))
     metrics.pool.set({ state }, value);
   const missing = degraded();
   for (const server of SERVERS) metrics.degraded.set({ server }, missing.includes(server) ? 1 : 0);
+  metrics.responseCacheInUse.set(isUsable(services) ? 1 : 0);
   metrics.leading.set(coordination.leadership() === null ? 0 : 1);
 }
 

@@ -14,6 +14,7 @@ import { type Entry, entryKey, readEntry, variablesText, writeEntry } from '../c
 import { type Flight, Flights } from '../cache/flights.js';
 import { claimOrFind } from '../cache/flights-elsewhere.js';
 import { type Answer, answer, directives, mayAsk } from '../cache/request.js';
+import { isUsable } from '../cache/usable.js';
 import { factsOf } from '../request.js';
 import type { ServerContext } from '../yoga.js';
 
@@ -36,12 +37,6 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
   const flights = new Flights();
   const misses = new WeakMap<Request, Miss>();
   const count = (outcome: string): void => metrics.responseCache.inc({ outcome });
-
-  /** Not in a fallback: its answers are not those of the database that others answer from. */
-  const isUsable = (): boolean =>
-    config.cache.enabled === 'on' &&
-    generations.shared &&
-    (config.mode === 'dev' || services.data.persistent);
 
   const isKept = (data: string): boolean => Buffer.byteLength(data) <= config.cache.maxEntryBytes;
 
@@ -125,7 +120,7 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
 
   function keep({ key, marks, at, flight }: Miss, data: string): void {
     flight?.land(data);
-    if (!isKept(data) || !isUsable()) return;
+    if (!isKept(data) || !isUsable(services)) return;
     const { ttlMs } = config.cache;
     ephemeral
       .set(key, writeEntry({ marks, at, data }), Math.round(ttlMs * (0.9 + Math.random() / 5)))
@@ -134,7 +129,7 @@ export function useResponseCache(services: Services, schema: GraphQLSchema): Plu
 
   return {
     async onParams({ request, params, setResult }) {
-      if (!isUsable() || !mayAsk(request, params)) return;
+      if (!isUsable(services) || !mayAsk(request, params)) return;
       const document = findDocument(params.query, params.operationName ?? null);
       if (!document) return;
       const facts = factsOf(request);
