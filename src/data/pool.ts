@@ -1,7 +1,8 @@
 /**
  * The connections to PostgreSQL: warm ones at once, few when idle, replaced when old, never leaked and never fatal.
- * Three habits of the driver's pool are corrected here: it closes a connection whenever a statement fails, throws
- * where a connection is released twice (Prisma does, around timeouts), and hands on one that is inside a transaction.
+ * Four habits of the driver's pool are corrected here: it closes a connection whenever a statement fails, throws
+ * where a connection is released twice (Prisma does, around timeouts), hands on one that is inside a transaction, and leaves
+ * one that it has handed out with nobody who hears that it breaks.
  */
 import pg from 'pg';
 import type { Logger } from '../log.js';
@@ -49,9 +50,6 @@ function correct(pool: pg.Pool): void {
 
   const query = async (config: pg.QueryConfig): Promise<pg.QueryResult> => {
     const client = await checkOut();
-    // without a listener, a connection that breaks during the statement would end the process
-    const ignore = (): void => {};
-    client.on('error', ignore);
     let broken = false;
     try {
       return await client.query(config);
@@ -59,7 +57,6 @@ function correct(pool: pg.Pool): void {
       broken = !stillGood(error);
       throw error;
     } finally {
-      client.off('error', ignore);
       client.release(broken);
     }
   };
@@ -118,7 +115,11 @@ export async function openPool(options: PoolOptions, log: Logger): Promise<pg.Po
     ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs + SILENCE_MS } : {}),
   });
   const canceller = new Canceller(options, log);
-  pool.on('connect', (client) => endUnwanted(client, canceller));
+  pool.on('connect', (client) => {
+    // The pool listens to those that are idle. One that breaks in other hands would end the process, were nobody listening at that moment.
+    client.on('error', () => {});
+    endUnwanted(client, canceller);
+  });
   correct(pool);
   pool.on('error', (error) => log.warn({ err: error }, 'idle database connection lost'));
   try {

@@ -184,6 +184,21 @@ describe('on a shared server', () => {
     }
   });
 
+  test('a connection that is cut while somebody holds it and asks nothing ends no process', async () => {
+    const options = databaseOptions(sharedPostgres(), database, { maxConnections: 1 });
+    const pool = await openPool(options, silent);
+    try {
+      const held = await pool.connect();
+      const ended = new Promise((resolve) => held.once('end', resolve));
+      await terminateAll();
+      await ended;
+      held.release();
+      expect((await pool.query({ text: 'SELECT 1 AS one' })).rows).toEqual([{ one: 1 }]);
+    } finally {
+      await pool.end();
+    }
+  });
+
   test('opens its warm connections at start, and opens them again when they were cut', async () => {
     const data = await open({ maxIdleConnections: 7 });
     const ours = async () =>
