@@ -98,9 +98,10 @@ export async function openServices(own: Config, options: ServicesOptions): Promi
   const generations = openGenerations({ ephemeral, metrics, log, isShared });
   forgetAll = () => void generations.raise(TYPES_WITH_TABLES);
   const stopRaising = data.onWrite({
+    beginning: settling.beforeCommit,
     async writing(tables) {
       await generations.unsettle(typesOfTables(tables));
-      await settling.beforeCommit();
+      await settling.beforeCommit(); // Redis may have been lost since it began
     },
     written: (tables, inDoubt) => generations.settle(typesOfTables(tables), inDoubt),
   });

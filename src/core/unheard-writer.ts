@@ -21,7 +21,7 @@ export interface UnheardWriter {
   /** It is back, or this instance closes. Resolves when nothing is said any more; never rejects. */
   end(): Promise<void>;
   /**
-   * To be waited for before a commit: then nobody goes by what he kept before it. At once while Redis is there.
+   * To be waited for before a commit, best before its transaction begins: then nobody goes by what he kept before it. At once while Redis is there.
    * @throws {DataUnavailableError} it cannot be said
    */
   beforeCommit(): Promise<void>;

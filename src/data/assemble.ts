@@ -56,7 +56,7 @@ export function assemble(parts: Parts): Data {
       return heartbeat?.available ?? true;
     },
     db,
-    transaction: transactionRunner({ db, gate, log }),
+    transaction: transactionRunner({ db, gate, log, beginning: () => statementLog.beginning() }),
     statements: () => statementLog.count,
     onStatement: (listener) => statementLog.listen(listener),
     onWrite: (listener) => statementLog.listenToWrites(listener),

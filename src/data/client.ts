@@ -30,6 +30,8 @@ export type StatementListener = (sql: string, durationMs: number) => void;
 
 /** Told of the tables that a commit writes, and waited for. */
 export interface WriteListener {
+  /** Before a transaction begins, which it refuses by rejecting: here nothing is locked yet. */
+  beginning?(): Promise<void>;
   /** Just before the commit, which it refuses by rejecting; `written` follows, whatever comes of it, unless the process ends. */
   writing?(tables: ReadonlySet<string>): Promise<void>;
   /** After it, and before the writer hears of it. `inDoubt`: the answer was lost, and it may still come through. Must not reject. */

@@ -48,6 +48,11 @@ export class StatementLog {
     return () => this.#writeListeners.delete(listener);
   }
 
+  /** To be waited for before a transaction begins. Rejects when none must. */
+  async beginning(): Promise<void> {
+    await Promise.all([...this.#writeListeners].map((listener) => listener.beginning?.()));
+  }
+
   /** To be waited for before these tables are written. Rejects when they must not be; `written` is to follow in any case. */
   async writing(tables: ReadonlySet<string>): Promise<void> {
     if (tables.size === 0) return;

@@ -20,6 +20,8 @@ export interface TransactionRunnerOptions {
   readonly db: Db;
   readonly gate: Gate;
   readonly log: Logger;
+  /** Waited for before each attempt. */
+  beginning(): Promise<void>;
 }
 
 /** Anywhere between nothing and twice as long as last time, so that the losers of one race do not meet again. */
@@ -52,6 +54,7 @@ export function transactionRunner(options: TransactionRunnerOptions): Data['tran
   const { db, gate, log } = options;
 
   async function once<T>(run: (tx: Tx) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    await options.beginning();
     const leave = await gate.enter(signal);
     try {
       // Without a signal of its own it ends by itself alone, also within the work for somebody who has gone: the audit of that.

@@ -39,8 +39,18 @@ export interface Site {
   dispose(): Promise<void>;
 }
 
-/** @param witness statements for the database before anybody works on it */
-export async function openSite(count: number, witness: string): Promise<Site> {
+/**
+ * @param witness statements for the database before anybody works on it
+ * @param environmentOf what is particular to the instance at this place
+ */
+export async function openSite(
+  count: number,
+  witness: string,
+  environmentOf: (
+    place: number,
+    redis: RedisHandle,
+  ) => Promise<Readonly<Record<string, string>>> = async () => ({}),
+): Promise<Site> {
   const [postgres, etcd, redis] = await Promise.all([
     startPostgres({ durable: true }),
     startEtcd(),
@@ -71,9 +81,12 @@ export async function openSite(count: number, witness: string): Promise<Site> {
   );
   await installation.createUser('ada', 'ADMIN');
   const roleOf = (place: number): string => `instance_${place}`;
-  const start = async (place: number): Promise<Served> =>
-    installation.serve([], { env: { QUANTIX_DATABASE_USER: roleOf(place) } });
   const places = Array.from({ length: count }, (_, place) => place);
+  const environments = await Promise.all(places.map((place) => environmentOf(place, redis)));
+  const start = async (place: number): Promise<Served> =>
+    installation.serve([], {
+      env: { ...environments[place], QUANTIX_DATABASE_USER: roleOf(place) },
+    });
   for (const place of places)
     await query(
       postgres,

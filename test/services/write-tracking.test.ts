@@ -122,6 +122,19 @@ describe.each(['memory', 'postgres'] as const)('on %s', (on) => {
     expect(inDoubt).toBe(false);
   });
 
+  it('a transaction that a listener refuses does not begin', async () => {
+    const refusal = new DataUnavailableError('connection', 'not now');
+    const stop = data.onWrite({
+      beginning: () => Promise.reject(refusal),
+      written: async () => {},
+    });
+    const before = data.statements();
+    await expect(data.transaction((tx) => tx.cluster.count())).rejects.toThrow(refusal);
+    stop();
+    expect(data.statements()).toBe(before);
+    expect(await data.transaction((tx) => tx.cluster.count())).toBeTypeOf('number');
+  });
+
   it.each<[string, () => Promise<unknown>]>([
     ['transaction', () => data.transaction((tx) => tx.cluster.create(cluster(`${on}-refused`)))],
     ['statement', () => data.db.cluster.create(cluster(`${on}-refused`))],
