@@ -5,6 +5,7 @@ import type { Data } from '../../src/data/client.js';
 import { PAIR } from '../../src/modules/user/rules.js';
 import { openSocket } from '../e2e/socket-client.js';
 import { createTestApp, openTestData, type TestApp } from '../support/app.js';
+import { askedOf } from '../support/asked.js';
 import { redisOptions } from '../support/redis-config.js';
 import { type RedisHandle, startRedis } from '../support/services/redis.js';
 
@@ -79,15 +80,6 @@ async function exhaust(address: string, token: string | null, times: number): Pr
     expect((await ask(address, token, i % 2)).status, `request ${i}`).toBe(200);
 }
 
-/** What is asked of the database from now on. The first refusals of a minute are told of in the audit, after their answers: that does not count. */
-function lookOn(): { readonly asked: string[]; stop(): void } {
-  const asked: string[] = [];
-  const stop = data.onStatement((sql) => {
-    if (!/^(BEGIN|COMMIT)$|^INSERT INTO "public"."audit_log"/.test(sql)) asked.push(sql);
-  });
-  return { asked, stop };
-}
-
 describe('an address', () => {
   it('may ask so often in a minute on all instances together, and then hears how long to wait', async () => {
     const address = freshAddress();
@@ -95,7 +87,7 @@ describe('an address', () => {
     expect(first.headers.get('ratelimit-limit')).toBe(String(PER_ADDRESS));
     expect(first.headers.get('ratelimit-remaining')).toBe(String(PER_ADDRESS - 1));
     await exhaust(address, null, PER_ADDRESS - 1);
-    const { asked, stop } = lookOn();
+    const { asked, stop } = askedOf(data);
     const refused = await ask(address, null, 1, '{ this is no GraphQL');
     stop();
     expect(asked).toEqual([]);
@@ -127,7 +119,7 @@ describe('an address', () => {
     const address = freshAddress();
     for (let i = 0; i < PER_ADDRESS; i += 1)
       expect((await ask(address, `qxa_guess-${i}`)).status).toBe(200);
-    const { asked, stop } = lookOn();
+    const { asked, stop } = askedOf(data);
     expect((await ask(address, 'qxa_one_more', 1)).status).toBe(429);
     stop();
     expect(asked).toEqual([]);
@@ -154,7 +146,7 @@ describe('a user', () => {
     for (let i = 0; i < PER_PRINCIPAL; i += 1)
       expect((await ask(freshAddress(), token, i % 2)).status).toBe(200);
     for (const instance of [0, 1]) {
-      const { asked, stop } = lookOn();
+      const { asked, stop } = askedOf(data);
       const refused = await ask(shared, token, instance);
       stop();
       expect(refused.status).toBe(429);
