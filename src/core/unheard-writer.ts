@@ -109,7 +109,7 @@ export function openUnheardWriter(options: UnheardWriterOptions): UnheardWriter 
   };
 }
 
-/** At once when `signal` is aborted. */
+/** At once when `signal` is aborted. By the timers that a test's clock moves, which those of node:timers/promises are not. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const go = (): void => {

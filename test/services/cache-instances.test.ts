@@ -148,6 +148,10 @@ describe('many who ask two instances the same at once', () => {
 
 describe('an instance that is cut off from Redis alone', () => {
   const HAVE_REDIS = '{ server { members { redis } } }';
+  /** Who has had a transaction open for a while, and does nothing in it. */
+  const holding = () => (datas[1] as Data).db.$queryRaw`
+    SELECT pid, query FROM pg_stat_activity WHERE datname = current_database()
+      AND state = 'idle in transaction' AND state_change < clock_timestamp() - interval '300 ms'`;
   const inUse = async () => {
     const text = await (await there.anonymous.raw({ path: '/metrics' })).text();
     return /^quantix_response_cache_in_use (.*)$/m.exec(text)?.[1];
@@ -158,7 +162,10 @@ describe('an instance that is cut off from Redis alone', () => {
     await until('it is kept', async () => (await seen(reader)).hit);
     await cable.close();
     await lost(here.app.services.ephemeral);
-    await describing(writer, 'cut off');
+    const writing = describing(writer, 'cut off');
+    await sleep(1_000);
+    expect(await holding()).toEqual([]); // it waits, and locks nothing meanwhile
+    await writing;
     expect(await seen(reader)).toEqual({ description: 'cut off', hit: false });
     // No follower of the change feed runs in this test, and this writer waits for nobody any more.
     await describing(writer, 'still cut off');
