@@ -98,7 +98,7 @@ export function openUnheardWriter(options: UnheardWriterOptions): UnheardWriter 
       while (outage && data.kind !== 'memory') {
         const left = untilKnown(outage);
         if (left === 0) return;
-        if (monotonic() >= deadline)
+        if (!data.available || monotonic() >= deadline)
           throw new DataUnavailableError(
             'connection',
             'Redis is away, and PostgreSQL does not take word of that to the other instances.',

@@ -144,6 +144,16 @@ describe('a commit', () => {
     expect(later.waited).toBe(0);
   });
 
+  it('is refused at once where the database is known to be away, and was not told before', async () => {
+    const { write, pass, lose, database, data } = open();
+    database.isThere = false;
+    Object.assign(data, { available: false });
+    lose();
+    const first = write();
+    await pass(0);
+    expect(first).toMatchObject({ waited: 0, refusal: expect.any(DataUnavailableError) });
+  });
+
   it('waits again when it could not be said for a while, or somebody took that away', async () => {
     const { write, pass, lose, database, table, data } = open();
     lose();
