@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/services.global.ts'],
+    setupFiles: ['test/support/leak-warnings.setup.ts'],
     reporters: ['default', 'test/support/summary-reporter.ts'],
     pool: 'forks',
     // Modules hold no state of an app, so files can share them: loading them anew for each file took a third of the time.

@@ -99,7 +99,7 @@ export async function createApp(config: Config, options: AppOptions): Promise<Ap
       server = await listen(yoga, sockets, config.server, log);
       const { port, advertiseAddress } = config.server;
       if (port === 0 && advertiseAddress === '')
-        void coordination.advertise({ address: new URL(server.url).host });
+        coordination.advertise({ address: new URL(server.url).host });
       follower = followFeed(services);
       app.startControllers();
       return server;

@@ -127,11 +127,8 @@ export interface Coordination {
   leadership(): Leadership | null;
   /** Who lives, by start time, this instance included. Throws CoordinationUnavailableError. */
   members(): Promise<readonly Member[]>;
-  /**
-   * Tells the others what has changed. Resolves when etcd has it, however long that takes; to false when nobody can be told:
-   * this instance is alone for want of etcd, or closes. Never rejects.
-   */
-  advertise(about: About): Promise<boolean>;
+  /** Tells the others what has changed, as soon as etcd takes it. */
+  advertise(about: About): void;
   readonly settings: SharedSettings;
   /** Whoever waits for a lock gets LockBusyError at once; the term, if any, is over. */
   close(): Promise<void>;

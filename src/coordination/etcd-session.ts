@@ -13,8 +13,8 @@ export interface Session {
   available(): boolean;
   /** Calls `listener` whenever the lease is over, and with it all that hung on it. */
   onLost(listener: () => void): void;
-  /** Writes what this instance says of itself anew, until that is done; false: not any more, it closes. */
-  advertise(): Promise<boolean>;
+  /** What this instance says of itself has changed: it is written anew as soon as that can be done. */
+  advertise(): void;
   close(): Promise<void>;
 }
 
@@ -27,8 +27,6 @@ export interface SessionOptions {
 }
 
 const RETRY_MS = 200;
-const ok = (): boolean => true;
-const failed = (): boolean => false;
 
 export function openSession(client: EtcdClient, options: SessionOptions): Session {
   const { ttl, instance, log } = options;
@@ -57,9 +55,26 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
     return said;
   };
 
+  let untold = false;
+  let telling = false;
+  /** One at a time, however often there is news; without a lease it waits for the next one, with which all is said. */
+  const tell = async (): Promise<void> => {
+    if (telling) return;
+    telling = true;
+    while (untold && current && !closing.signal.aborted) {
+      untold = false;
+      await say(current).catch(() => {
+        untold = true;
+        return pause();
+      });
+    }
+    telling = false;
+  };
+
   const begin = async (): Promise<void> => {
     const lease = await openLease(client, ttl);
     if (closing.signal.aborted) return lease.end();
+    untold = false;
     try {
       await say(lease);
     } catch (error) {
@@ -70,6 +85,7 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
     current = lease;
     for (const give of waiting) give(lease);
     waiting.clear();
+    void tell(); // what changed while that was said
     if (lost) log.info('etcd is back: in session again');
     else log.debug({ lease: lease.id }, 'etcd: in session');
     lost = false;
@@ -112,13 +128,9 @@ export function openSession(client: EtcdClient, options: SessionOptions): Sessio
     },
     available: () => current?.answering() ?? false,
     onLost: (listener) => void listeners.add(listener),
-    async advertise() {
-      while (!closing.signal.aborted) {
-        const done = current && (await say(current).then(ok, failed));
-        if (done) return true;
-        await pause();
-      }
-      return false;
+    advertise() {
+      untold = true;
+      void tell();
     },
     async close() {
       closing.abort();

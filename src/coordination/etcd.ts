@@ -63,7 +63,7 @@ export async function openEtcdCoordination(
     members: () => listMembers(client),
     advertise(about) {
       self = { ...self, ...about };
-      return session.advertise();
+      session.advertise();
     },
     settings,
     close() {

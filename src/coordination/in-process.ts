@@ -111,9 +111,8 @@ export function openInProcessCoordination(options: InProcessOptions): Coordinati
     },
     leadership,
     members: async () => [{ ...self, leader: leadership() !== null }],
-    async advertise(about) {
+    advertise(about) {
       self = { ...self, ...about };
-      return true;
     },
     settings: inProcessSettings(),
     async close() {

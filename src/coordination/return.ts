@@ -20,7 +20,7 @@ export function withReturn({ alone, reconnect, retryMs, log }: ReturnOptions): C
   const place = withStandIn<Coordination>({
     ...{ standIn: alone, reconnect, retryMs, log, server: 'etcd' },
     onReturn(etcd) {
-      void etcd.advertise(said);
+      etcd.advertise(said);
       log.warn('etcd is back: this instance is one of its members now');
     },
   });
@@ -33,10 +33,9 @@ export function withReturn({ alone, reconnect, retryMs, log }: ReturnOptions): C
     lock: (resource, request) => place.current.lock(resource, request),
     leadership: () => place.current.leadership(),
     members: () => place.current.members(),
-    async advertise(about) {
+    advertise(about) {
       said = { ...said, ...about };
-      const { current } = place;
-      return (await current.advertise(about)) && current !== alone;
+      place.current.advertise(about);
     },
     settings: {
       list: () => place.current.settings.list(),

@@ -39,7 +39,7 @@ export function openSettling(options: SettlingOptions): Settling {
 
   function lose(): void {
     writer.begin();
-    void coordination.advertise({ redis: false });
+    coordination.advertise({ redis: false });
   }
 
   function warn(places: readonly string[]): void {
@@ -59,7 +59,7 @@ export function openSettling(options: SettlingOptions): Settling {
       known = new Unheard();
       wary = true;
       void writer.end();
-      void coordination.advertise({ redis: true });
+      coordination.advertise({ redis: true });
     },
   });
   if (ephemeral.degraded) lose();

@@ -2,6 +2,7 @@
  * The writer's side of unheard.ts: while Redis is away, this instance says so in the database, and nothing is committed here before all go by that.
  * That is a wait of FEED_MS in the first moments, and none later.
  */
+import { setMaxListeners } from 'node:events';
 import type { Data } from '../data/client.js';
 import { DataUnavailableError } from '../data/errors.js';
 import { newId } from '../ids.js';
@@ -85,6 +86,7 @@ export function openUnheardWriter(options: UnheardWriterOptions): UnheardWriter 
   return {
     begin() {
       const [id, over] = [newId(), new AbortController()];
+      setMaxListeners(0, over.signal); // each commit that waits listens
       outage = { id, over, saidAt: Number.NEGATIVE_INFINITY, knownFrom: 0 };
       telling = tell(outage);
     },

@@ -31,9 +31,8 @@ function open(circumstances: Circumstances = {}) {
     },
   };
   const coordination = {
-    async advertise(about: object) {
+    advertise(about: object) {
       said.push(about);
-      return true;
     },
   };
   const forgetAll = vi.fn(async () => {});
@@ -208,6 +207,14 @@ describe('a commit', () => {
     const first = write();
     await pass(FEED_MS);
     expect(first.waited).toBe(FEED_MS);
+  });
+
+  it('waits with as many others as there are', async () => {
+    const { write, pass, lose } = open();
+    lose();
+    const all = Array.from({ length: 50 }, write);
+    await pass(FEED_MS);
+    expect(all.map(({ waited }) => waited)).toEqual(all.map(() => FEED_MS));
   });
 
   it('waits for nobody once this process closes, and nothing is said any more', async () => {

@@ -80,6 +80,7 @@ describe.each([
       await until('it is nearly so', () => performance.now() > away + 0.8 * LEASE_MS);
       expect([term.valid(), one.leadership()]).toEqual([false, null]);
       await until('it is known', () => !one.available());
+      for (let n = 1; n <= 20; n += 1) one.advertise({ address: `10.0.0.${n}:8443` });
       expect(await waiter).toBeInstanceOf(CoordinationUnavailableError);
       await lock.release();
     } finally {
@@ -98,6 +99,10 @@ describe.each([
     await one.settings.put(`after.${how}`, 'heard');
     await until('settings are heard again', () => (told.at(-1) ?? 0) > (told[0] ?? 0));
     stop();
+    await until('the others know what it said last', async () => {
+      const [member] = await one.members();
+      return member?.address === '10.0.0.20:8443';
+    });
     await until('nothing is left behind', async () => (await locksLeft()).length === 0);
   });
 });

@@ -96,7 +96,7 @@ export class Instance {
           return () => {};
         },
       },
-      coordination: { advertise: async () => true },
+      coordination: { advertise() {} },
       forgetAll: async () => this.#mark(),
       monotonic: () => Date.now(),
       log: createLogger({ level: 'silent' }),

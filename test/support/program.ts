@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Client, createClient } from './client.js';
+import { noteLeakWarningsIn } from './leak-warnings.js';
 import { KeptFolder } from './services/process.js';
 import { until } from './until.js';
 
@@ -55,6 +56,7 @@ export class Program {
       // "close" comes after the last of the output.
       child.once('close', (code, signal) => {
         folder.tell('gone');
+        noteLeakWarningsIn(this.stderr);
         resolve({ code, signal });
         this.#wake();
       });
