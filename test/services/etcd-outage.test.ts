@@ -1,4 +1,5 @@
 /** etcd goes away: killed, frozen, cut off. What waits is refused in time, the lead ends before the lease, and all heals by itself. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   type Coordination,
@@ -104,6 +105,22 @@ describe.each([
       return member?.address === '10.0.0.20:8443';
     });
     await until('nothing is left behind', async () => (await locksLeft()).length === 0);
+  });
+});
+
+it('what changes while an instance joins is told as well', async () => {
+  const seer = await open('seer');
+  const joining = await openEtcdCoordination(connectionTo(etcd.port), surroundings('joining'));
+  opened.push(joining);
+  let port = 0;
+  for (; !joining.available(); await nextTurn()) {
+    port += 1;
+    joining.advertise({ address: `10.0.0.7:${port}` });
+  }
+  expect(port).toBeGreaterThan(1);
+  await until('the last word is known', async () => {
+    const members = await seer.members();
+    return members.some(({ id, address }) => id === joining.id && address === `10.0.0.7:${port}`);
   });
 });
 
