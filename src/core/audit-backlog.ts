@@ -7,12 +7,10 @@
  */
 import type { Data } from '../data/client.js';
 import { isUnavailable } from '../data/errors.js';
-import type { Prisma } from '../gen/client/client.js';
 import { newId } from '../ids.js';
 import type { Logger } from '../log.js';
+import { insertEntries, type NewEntry } from './audit-rows.js';
 import type { Metrics } from './metrics.js';
-
-export type NewEntry = Prisma.AuditEntryCreateManyInput;
 
 export interface AuditBacklog {
   add(entry: NewEntry): void;
@@ -63,8 +61,8 @@ export function openAuditBacklog({ data, log, metrics }: Options): AuditBacklog 
     return writing;
   }
 
-  const take = (entries: NewEntry[]) =>
-    data.transaction((tx) => tx.auditEntry.createMany({ data: entries, skipDuplicates: true }));
+  const take = (entries: readonly NewEntry[]) =>
+    data.transaction((tx) => insertEntries(tx, entries));
 
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
@@ -132,8 +130,8 @@ function manyOf({ id, details, createdAt }: NewEntry): NewEntry {
   const { error } = details as { error?: { code?: string } };
   return {
     ...{
-      id: id ?? newId(),
-      createdAt: createdAt ?? new Date(),
+      id,
+      createdAt,
       username: 'anonymous',
       action: 'request.refuse',
       resourceType: 'Request',

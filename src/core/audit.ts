@@ -4,9 +4,9 @@
  */
 
 import type { Tx } from '../data/client.js';
-import type { Prisma } from '../gen/client/client.js';
 import { isUuid, newId } from '../ids.js';
 import { SECRET_NAMES } from '../log.js';
+import { insertEntries, type NewEntry } from './audit-rows.js';
 import { credentialOf, type Viewer } from './authz.js';
 import { type Audiences, audiencesOf } from './change-audience.js';
 import type { Call } from './context.js';
@@ -32,8 +32,6 @@ export interface Change {
 /** Columns that say nothing to a reader of the history. */
 const NOISE = new Set(['updatedAt', 'createdAt', 'txId', 'seq']);
 const MAX_TEXT = 4096;
-/** Of one statement: a row has nineteen values, and a statement has room for 32,767. */
-const MAX_ROWS = 1500;
 
 /** What differs between two rows, with secrets replaced and long texts cut. Whole rows for creations and deletions. */
 export function difference(from: object | null, to: object | null): { before: Json; after: Json } {
@@ -109,7 +107,7 @@ export function entry(
   status: Status,
   details: object,
   actor?: Actor,
-): Prisma.AuditEntryCreateManyInput {
+): NewEntry {
   const { viewer } = call;
   const shown = actor?.session
     ? ({ kind: 'SESSION', id: actor.session } as const)
@@ -129,7 +127,7 @@ export function entry(
     resourceId: subject.id,
     resourceName: subject.name.slice(0, 253),
     projectId: subject.projectId,
-    details: toJson(details) as Prisma.InputJsonValue,
+    details: toJson(details),
     ipAddress: call.ipAddress,
     userAgent: call.userAgent.slice(0, 255),
     requestId: call.requestId,
@@ -148,7 +146,7 @@ function taskOf({ id }: Change, changes: readonly Change[]): string | undefined 
 /** The id of the entry that tells of each change; a derived one has none. */
 export type EntryIds = ReadonlyMap<Change, string>;
 
-/** Writes the entries of a command that succeeded; one statement for all of them, up to MAX_ROWS. */
+/** Writes the entries of a command that succeeded; one statement for all of them. */
 export async function writeAudit(
   tx: Tx,
   call: Call,
@@ -187,7 +185,6 @@ export async function writeAudits(
     if (entries.length > 0 || !unchanged) return entries;
     return [entry(call, action, unchanged, 'SUCCEEDED', { unchanged: true }, actor)];
   });
-  for (let begin = 0; begin < data.length; begin += MAX_ROWS)
-    await tx.auditEntry.createMany({ data: data.slice(begin, begin + MAX_ROWS) });
+  await insertEntries(tx, data);
   return ids;
 }

@@ -9,7 +9,7 @@ import {
   UserError,
 } from '../errors.js';
 import { entry, type Subject } from './audit.js';
-import type { NewEntry } from './audit-backlog.js';
+import { insertEntries, type NewEntry } from './audit-rows.js';
 import { type Command, errorsOf } from './command.js';
 import type { Call } from './context.js';
 import { translate } from './failures.js';
@@ -76,7 +76,7 @@ async function write(call: Call, made: NewEntry): Promise<void> {
   try {
     await data.transaction(async (tx) => {
       await requireTerm(tx, call.term);
-      await tx.auditEntry.create({ data: made });
+      await insertEntries(tx, [made]);
     });
   } catch (err) {
     log.warn(

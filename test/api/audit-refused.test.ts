@@ -221,6 +221,7 @@ describe('a token that does not count', () => {
     for (let i = 0; i < 5_000; i += 1)
       audit.tally(`token ${i}`, {
         ...{ id: newId(), username: 'anonymous', action: 'credential.use', resourceType: 'X' },
+        ...{ resourceName: '', status: 'DENIED', createdAt: new Date() },
         details: { error: { code: 'UNAUTHENTICATED' } },
       });
     await nextMinute();
