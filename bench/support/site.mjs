@@ -13,6 +13,7 @@ const MANY = 10_000_000;
 const LIMITS = {
   requests_per_minute_address: MANY,
   requests_per_minute_principal: MANY,
+  cost_per_minute_principal: 100 * MANY,
   subscriptions_per_principal: 1_000_000,
 };
 
