@@ -57,7 +57,7 @@ export function writeSetting(setting: {
 function storable(text: string | null | undefined, length: number): string | null {
   if (text === null || text === undefined) return null;
   const cut = text.slice(0, length).replaceAll('\0', '\ufffd');
-  return Buffer.from(cut).toString(); // half a surrogate pair is no text
+  return cut.toWellFormed(); // half a surrogate pair is no text
 }
 
 /** Null where it is none: no value of a setting begins with a brace. */

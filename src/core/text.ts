@@ -10,7 +10,7 @@ export function findUncleanText(
   path: readonly string[] = [],
 ): readonly string[] | null {
   if (typeof value === 'string') {
-    return value.includes('\0') || !isWellFormed(value) ? path : null;
+    return value.includes('\0') || !value.isWellFormed() ? path : null;
   }
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, item] of Object.entries(value)) {
@@ -23,9 +23,3 @@ export function findUncleanText(
 
 export const UNCLEAN_TEXT =
   'The text holds a NUL character or half of a surrogate pair, or a key is "__proto__": these cannot be stored.';
-
-const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
-
-function isWellFormed(text: string): boolean {
-  return !LONE_SURROGATE.test(text);
-}

@@ -309,6 +309,16 @@ export function coordinationContract(name: string, open: () => Promise<Members>)
         await refused;
       });
 
+      it('tells nobody anything any more', async () => {
+        const last = await open();
+        await last.close();
+        last.one.advertise({ redis: false });
+        // What it would have sent had its turn before this, and a try anew would have come.
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        const members = await one.members();
+        expect(members.map(({ id }) => id)).not.toContain(last.one.id);
+      });
+
       it('ends the term, and another member leads', async () => {
         const pair = [...new Set([one, other])];
         const leader = await until('somebody leads', () => pair.find((m) => m.leadership()));
